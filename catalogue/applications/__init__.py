@@ -1,0 +1,1 @@
+"""申报: drafts, submission, automatic check, correction, and the one table of states."""

@@ -1,0 +1,459 @@
+"""The verbs of an application; `advance` is the one door through the table of states."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any, BinaryIO
+
+from sqlalchemy import select, text
+
+from catalogue.accounts.models import User
+from catalogue.applications import states
+from catalogue.applications.facts import facts_of
+from catalogue.applications.models import (
+    Application,
+    Contract,
+    Correction,
+    EligibilityReport,
+    Evidence,
+)
+from catalogue.audit.operations import record
+from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents.models import Document
+from catalogue.documents.operations import store
+from catalogue.enterprises.models import enterprise_id_of
+from catalogue.errors import Refused
+from catalogue.jobs import enqueue
+from catalogue.policies.models import Round
+from catalogue.policies.operations import document_of
+from catalogue.policies.rules import evaluate
+from catalogue.products.models import Product
+
+MAX_EVIDENCE = 60
+
+Listener = Callable[[Application, User | None, str | None], None]
+_listeners: dict[str, list[Listener]] = defaultdict(list)
+
+
+def when(action: str) -> Callable[[Listener], Listener]:
+    """Let a higher room act in the same transaction whenever ``action`` is done."""
+    if not states.sources_of(action):
+        raise states.UnknownMove(action)
+
+    def listen(listener: Listener) -> Listener:
+        if listener not in _listeners[action]:
+            _listeners[action].append(listener)
+        return listener
+
+    return listen
+
+
+def advance(
+    application: Application, action: str, actor: User | None, reason: str | None = None
+) -> None:
+    """Make one move: lock, look up, check, set, record, enqueue, tell the listeners.
+
+    ``actor`` None is the system. Raises Refused when the move is not open to this person or
+    from this state, or when a reason is missing.
+    """
+    db.session.flush()
+    db.session.refresh(application, with_for_update={"of": Application})
+    try:
+        move = states.find(application.state, action)
+    except states.UnknownMove as error:
+        raise Refused(
+            f"这件申报现在是“{application.standing.inside}”，不能这样办。请刷新后再看"
+        ) from error
+    _check_actor(application, move, actor)
+    reason = (reason or "").strip() or None
+    if move.needs_reason and reason is None:
+        raise Refused("请写明理由", field="reason", status=422)
+    now = utc_now()
+    application.last_action = action
+    application.last_actor_id = actor.id if actor else None
+    application.state_since = now
+    application.version += 1
+    application.state = move.target
+    record(
+        f"application.{action}",
+        application,
+        actor,
+        source=move.source,
+        target=move.target,
+        reason=reason,
+    )
+    if move.job:
+        enqueue(move.job, application.id)
+    for listener in _listeners[action]:
+        listener(application, actor, reason)
+    db.session.flush()
+
+
+def _check_actor(application: Application, move: states.Move, actor: User | None) -> None:
+    if actor is None:
+        if states.SYSTEM not in move.roles:
+            raise Refused("这一步要由人来办", status=403)
+        return
+    if not actor.has_role(*move.roles):
+        raise Refused("这一步不在您的权限内", status=403)
+    firm = enterprise_id_of(actor)
+    if move.roles == states.APPLICANT or "applicant" in move.roles or "signatory" in move.roles:
+        if firm != application.enterprise_id:
+            raise Refused("这不是本单位的申报", status=403)
+    elif firm is not None and firm == application.enterprise_id:
+        raise Refused("不能审查自己单位的申报", status=403)
+
+
+def open_moves(application: Application, user: User) -> list[states.Move]:
+    """The moves that this person may make now; buttons read it."""
+    moves = []
+    for move in states.moves_from(application.state, user.roles):
+        try:
+            _check_actor(application, move, user)
+        except Refused:
+            continue
+        moves.append(move)
+    return moves
+
+
+def next_number(series: str, year: int) -> int:
+    """The next number of a yearly series; gapless, since the row stays locked until commit."""
+    return db.session.execute(
+        text(
+            "INSERT INTO number_year (series, year, last) VALUES (:series, :year, 1)"
+            " ON CONFLICT (series, year) DO UPDATE SET last = number_year.last + 1"
+            " RETURNING last"
+        ),
+        {"series": series, "year": year},
+    ).scalar_one()
+
+
+def start(opened: Round, product: Product, actor: User) -> Application:
+    """A new draft; raises Refused when the round is closed or the product already has one."""
+    _require_open(opened)
+    if product.enterprise_id != enterprise_id_of(actor):
+        raise Refused("这不是本单位的产品", field="product", status=403)
+    _require_kind(opened, product)
+    twin = db.session.scalar(
+        select(Application.number).where(
+            Application.round_id == opened.id,
+            Application.product_id == product.id,
+            Application.state.not_in(("withdrawn", "rejected", "revoked")),
+        )
+    )
+    if twin:
+        raise Refused(f"这个产品在本批次已有申报 {twin}，请接着办", field="product")
+    year = utc_now().astimezone(SHANGHAI).year
+    application = Application(
+        number=f"SB-{year}-{next_number('SB', year):04d}",
+        round=opened,
+        policy=opened.policy,
+        enterprise=product.enterprise,
+        product=product,
+        created_by_id=actor.id,
+        last_actor_id=actor.id,
+        answers={},
+    )
+    db.session.add(application)
+    record("application.start", application, actor, round=opened.id, product=product.id)
+    return application
+
+
+KIND_OF_SCHEME = {"first_set": "equipment", "first_version": "software", "first_batch": "material"}
+KIND_WORDS = {"equipment": "装备", "software": "软件", "material": "新材料"}
+
+
+def _require_kind(opened: Round, product: Product) -> None:
+    kind = KIND_OF_SCHEME.get(opened.policy.scheme)
+    if kind is not None and product.kind != kind:
+        raise Refused(f"这个事项只收{KIND_WORDS[kind]}，请另选产品", field="product", status=422)
+
+
+def _require_open(opened: Round, now: datetime | None = None) -> None:
+    now = now or utc_now()
+    if now < opened.opens_at:
+        raise Refused("本批次还没有开放")
+    if now > opened.closes_at:
+        raise Refused("本批次已经截止。草稿仍可查看，不能再提交")
+
+
+def _require_editable(application: Application, actor: User, field: str) -> None:
+    if application.enterprise_id != enterprise_id_of(actor):
+        raise Refused("这不是本单位的申报", status=403)
+    if application.state == "draft":
+        return
+    correction = application.open_correction
+    if application.state == "correcting" and correction is not None:
+        if correction.allows(field):
+            return
+        raise Refused("这一项没有要求补正，不能改动", field=field)
+    raise Refused(f"这件申报现在是“{application.standing.inside}”，不能改动内容")
+
+
+def save_answers(application: Application, answers: dict[str, Any], actor: User) -> None:
+    """Keep answers as typed, complete or not; only fields that are open may change."""
+    changed = {k: v for k, v in answers.items() if application.answers.get(k) != v}
+    for key in changed:
+        _require_editable(application, actor, f"answers.{key}")
+    if not changed:
+        return
+    application.answers = {**application.answers, **changed}
+    application.saved_at = utc_now()
+    record("application.save", application, actor, fields=sorted(changed))
+
+
+def save_contracts(
+    application: Application, rows: Sequence[dict[str, Any]], actor: User
+) -> None:
+    """Replace the contracts; each row holds the columns of Contract without keys."""
+    _require_editable(application, actor, "contracts")
+    wanted = document_of(application.policy).contracts
+    most = wanted.max if wanted else 0
+    if len(rows) > most:
+        raise Refused(f"本事项最多填 {most} 份合同", field="contracts", status=422)
+    numbers = [row["number"] for row in rows]
+    if len(set(numbers)) != len(numbers):
+        raise Refused("合同编号重复了，每份合同只填一次", field="contracts", status=422)
+    application.contracts = [
+        Contract(position=position, **row) for position, row in enumerate(rows, start=1)
+    ]
+    application.saved_at = utc_now()
+    record("application.save", application, actor, fields=["contracts"], count=len(rows))
+
+
+def add_evidence(
+    application: Application, material: str, stream: BinaryIO, filename: str, actor: User
+) -> tuple[Evidence, str | None]:
+    """Attach an uploaded file to a material; the second value notes a file already in use."""
+    _require_editable(application, actor, f"material.{material}")
+    known = {item.id for item in document_of(application.policy).materials}
+    if material not in known:
+        raise Refused("本事项不收这种材料", field=material, status=422)
+    if len(application.evidence) >= MAX_EVIDENCE:
+        raise Refused(f"材料最多 {MAX_EVIDENCE} 件", field=material, status=422)
+    document = store(stream, filename, actor, application.enterprise_id, field=material)
+    db.session.flush()
+    twins = [e for e in application.evidence if e.document_id == document.id]
+    if any(e.material == material for e in twins):
+        raise Refused("这份文件在这一项里已经有了", field=material, status=422)
+    evidence = Evidence(material=material, document=document)
+    application.evidence.append(evidence)
+    application.saved_at = utc_now()
+    record("application.add_evidence", application, actor, material=material, document=document.id)
+    return evidence, "这份文件在本申报的另一项里也用了" if twins else None
+
+
+def reuse_evidence(
+    application: Application, material: str, document: Document, actor: User
+) -> Evidence:
+    """Attach a file that the firm has stored before."""
+    _require_editable(application, actor, f"material.{material}")
+    if document.enterprise_id != application.enterprise_id:
+        raise Refused("这不是本单位的文件", field=material, status=403)
+    evidence = Evidence(material=material, document=document)
+    application.evidence.append(evidence)
+    record("application.add_evidence", application, actor, material=material, document=document.id)
+    return evidence
+
+
+def remove_evidence(application: Application, evidence: Evidence, actor: User) -> None:
+    """Take a file out of a material; the stored file itself stays."""
+    _require_editable(application, actor, f"material.{evidence.material}")
+    application.evidence.remove(evidence)
+    application.saved_at = utc_now()
+    record(
+        "application.remove_evidence",
+        application,
+        actor,
+        material=evidence.material,
+        document=evidence.document_id,
+    )
+
+
+def missing_items(application: Application) -> list[dict[str, str]]:
+    """What must still be given before submitting: field, label and where it stands."""
+    document = document_of(application.policy)
+    missing = []
+    for answer in document.answers:
+        value = application.answers.get(answer.id)
+        if answer.required and (value is None or value == ""):
+            missing.append(_missing(f"answers.{answer.id}", answer.label, "answers"))
+    given = {evidence.material for evidence in application.evidence}
+    for material in document.materials:
+        if material.required and material.id not in given:
+            missing.append(_missing(f"material.{material.id}", material.name, "materials"))
+    wanted = document.contracts
+    if wanted is not None and len(application.contracts) < wanted.min:
+        missing.append(_missing("contracts", f"至少 {wanted.min} 份销售合同", "contracts"))
+    return missing
+
+
+def _missing(field: str, label: str, section: str) -> dict[str, str]:
+    return {"field": field, "label": label, "section": section}
+
+
+def send_for_signing(application: Application, actor: User) -> None:
+    """Hand the complete draft to the signatory."""
+    _require_complete(application)
+    advance(application, "send_for_signing", actor)
+
+
+def submit(application: Application, actor: User) -> str:
+    """Submit within the round's hours and return the receipt number."""
+    _require_open(application.round)
+    _require_complete(application)
+    signs = "signing" in document_of(application.policy).stages
+    if signs and application.state == "draft" and not actor.has_role("signatory"):
+        raise Refused("本事项要由签章人提交，请先送签章人")
+    receipt = application.receipt_number or _new_receipt()
+    application.receipt_number = receipt
+    application.submitted_at = application.submitted_at or utc_now()
+    advance(application, "submit", actor)
+    return receipt
+
+
+def _new_receipt() -> str:
+    year = utc_now().astimezone(SHANGHAI).year
+    return f"HZ-{year}-{next_number('HZ', year):06d}"
+
+
+def _require_complete(application: Application) -> None:
+    missing = missing_items(application)
+    if missing:
+        names = "、".join(item["label"] for item in missing[:5])
+        more = f"等 {len(missing)} 项" if len(missing) > 5 else ""
+        raise Refused(f"还差{names}{more}，补齐后再提交", status=422)
+
+
+def preview(application: Application) -> Any:
+    """The findings and worksheet as they would be if it were submitted now; nothing is kept."""
+    return evaluate(
+        document_of(application.policy),
+        facts_of(application),
+        utc_now().astimezone(SHANGHAI).date(),
+    )
+
+
+VERDICT_ACTION = {
+    "eligible": "find_eligible",
+    "ineligible": "find_ineligible",
+    "needs_person": "find_unknown",
+}
+
+
+def check(application_id: int) -> None:
+    """The job: evaluate every rule, keep the report, and move on. Running twice is harmless."""
+    application = db.session.get(Application, application_id)
+    if application is None or application.state not in ("submitted", "formal_check"):
+        return
+    facts = facts_of(application)
+    document = document_of(application.policy)
+    today = (application.submitted_at or utc_now()).astimezone(SHANGHAI).date()
+    report = evaluate(document, facts, today)
+    db.session.add(
+        EligibilityReport(
+            application_id=application.id,
+            verdict=report.verdict,
+            facts=facts,
+            findings=[asdict(finding) for finding in report.findings],
+            worksheet=[asdict(line) for line in report.worksheet],
+            amount_fen=report.amount_fen,
+            policy_sha256=application.policy.sha256,
+        )
+    )
+    record("application.check", application, None, verdict=report.verdict, amount=report.amount_fen)
+    if application.state == "submitted":
+        advance(application, VERDICT_ACTION[report.verdict], None)
+
+
+def conclude(application_id: int) -> None:
+    """The job after a quiet notice: higher rooms list, certify and award by listening."""
+    application = db.session.get(Application, application_id)
+    if application is None or application.state != "cleared":
+        return
+    advance(application, "conclude", None)
+
+
+def snapshot(application: Application) -> dict[str, Any]:
+    """The content as plain values, field by field, for a correction's before and after."""
+    contracts = [
+        {
+            "number": c.number,
+            "buyer": c.buyer_name,
+            "signed_on": c.signed_on.isoformat(),
+            "invoiced_on": c.invoiced_on.isoformat() if c.invoiced_on else None,
+            "amount_fen": c.amount_fen,
+            "received_fen": c.received_fen,
+        }
+        for c in application.contracts
+    ]
+    content: dict[str, Any] = {f"answers.{k}": v for k, v in application.answers.items()}
+    for evidence in application.evidence:
+        content.setdefault(f"material.{evidence.material}", []).append(
+            {"document": evidence.document_id, "name": evidence.document.filename}
+        )
+    product = application.product
+    content["product"] = {
+        "name": product.name,
+        "model": product.model,
+        "summary": product.summary,
+    }
+    return {**content, "contracts": contracts}
+
+
+def open_correction(
+    application: Application, officer: User, items: list[dict[str, str]], due_on: date
+) -> Correction:
+    """Send the named fields back, all at once (一次性告知); each item: field, label, note."""
+    if not items:
+        raise Refused("请至少选一处要补正的内容", field="items", status=422)
+    told = {item["field"] for earlier in application.corrections for item in earlier.items}
+    if application.corrections:
+        late = [item["label"] for item in items if item["field"] not in told]
+        if late:
+            raise Refused(f"{'、'.join(late)}上次没有提出，补正只告知一次", field="items")
+    correction = Correction(
+        items=items, asked_by_id=officer.id, due_on=due_on, before=snapshot(application)
+    )
+    application.corrections.append(correction)
+    advance(application, "return_for_correction", officer)
+    return correction
+
+
+def correct(application: Application, actor: User) -> None:
+    """Return the corrected fields; the officer sees only what changed."""
+    correction = application.open_correction
+    if correction is None:
+        raise Refused("这件申报没有待补正的内容")
+    _require_complete(application)
+    now = snapshot(application)
+    labels = {item["field"]: item["label"] for item in correction.items}
+    changes = [
+        {"field": f, "label": labels[f], "before": correction.before.get(f), "after": now.get(f)}
+        for f in labels
+        if correction.before.get(f) != now.get(f)
+    ]
+    if not changes:
+        raise Refused("要补正的内容还没有改动", status=422)
+    correction.changes = changes
+    correction.returned_at = utc_now()
+    advance(application, "correct", actor)
+
+
+def waiting_without_job() -> list[str]:
+    """Applications whose state awaits work that no live job will do."""
+    rows = db.session.execute(
+        text(
+            "SELECT a.number, a.state FROM application a WHERE a.state = ANY(:states)"
+            " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.subject_id = a.id"
+            " AND j.kind = ANY(:kinds) AND j.state IN ('waiting','leased'))"
+        ),
+        {
+            "states": list(states.AWAITS_JOB),
+            "kinds": list(set(states.AWAITS_JOB.values())),
+        },
+    )
+    return [f"applications: {number} is {state} without a live job" for number, state in rows]

@@ -1,0 +1,1 @@
+"""Certificates: numbering, drawing, signing, verifying, and the status on a day."""

@@ -1,0 +1,114 @@
+"""The commands behind `flask --app wsgi`: start the portal, and what its operators run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import flask_migrate
+from flask import Flask, current_app
+from sqlalchemy import exists, select
+
+from catalogue import embedded, supervisor
+from catalogue.accounts.models import ROLES, User
+from catalogue.certificates import fonts
+from catalogue.config import ROOT, Config, demo_password
+from catalogue.database import db
+
+
+def register(app: Flask) -> None:
+    """Add the commands to `app`."""
+    app.cli.add_command(serve)
+
+
+@click.command("serve")
+def serve() -> None:
+    """Start web, worker and beat here, with demo data on first use."""
+    config = Config.from_env()
+    if config.production:
+        raise click.ClickException(
+            "`serve` is for one machine. In production start web, worker and beat as "
+            "docker-compose.yml shows."
+        )
+    supervisor.stop_on_signals()
+    try:
+        with supervisor.only_one(config.var_dir, config.base_url):
+            _serve(config)
+    except supervisor.AlreadyRuns as running:
+        click.echo(f"The portal runs already: {running}")
+    except supervisor.CannotServe as reason:
+        raise click.ClickException(str(reason)) from None
+
+
+def _serve(config: Config) -> None:
+    keeper = supervisor.Supervisor(
+        port=config.port,
+        var_dir=config.var_dir,
+        environment=_child_environment(),
+        services=embedded.current(),
+    )
+    try:
+        _prepare(config)
+        keeper.start()
+        click.echo(_welcome(config))
+        keeper.watch()
+    except KeyboardInterrupt:
+        click.echo("\nStopping ...")
+    finally:
+        supervisor.ignore_signals()
+        keeper.stop()
+
+
+def _prepare(config: Config) -> None:
+    """Bring schema, fonts and demo data to where the web process expects them."""
+    migrations = ROOT / "catalogue" / "migrations"
+    flask_migrate.upgrade(directory=str(migrations))
+    db.session.remove()
+    if not list(config.fonts_dir.glob("*.ttf")):
+        click.echo("Preparing the fonts of the certificates (once) ...")
+    fonts.prepare(config.fonts_dir)
+    _seed_if_empty(config.var_dir / "run" / "seeding")
+
+
+def _seed_if_empty(unfinished: Path) -> None:
+    """Load the demo data into an empty database, or finish a load that was cut short."""
+    empty = not db.session.scalar(select(exists().where(User.id.is_not(None))))
+    db.session.remove()
+    if not (empty or unfinished.exists()):
+        return
+    unfinished.touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "seeds"], cwd=ROOT, env=_child_environment(), check=False
+    )
+    if done.returncode:
+        raise supervisor.CannotServe("The demo data could not be loaded; see the lines above.")
+    unfinished.unlink()
+
+
+def _child_environment() -> dict[str, str]:
+    """Our environment, with the addresses that keep a child from starting servers of its own."""
+    return {
+        **os.environ,
+        "DATABASE_URL": current_app.config["DATABASE_URL"],
+        "REDIS_URL": current_app.config["REDIS_URL"],
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _welcome(config: Config) -> str:
+    """The address and a table of the demo accounts, for the terminal."""
+    password = demo_password(config)
+    rows = [f"    {role:<14} {role}@demo.test{'':<{14 - len(role)}} {password}" for role in ROLES]
+    return "\n".join(
+        [
+            "",
+            f"  The portal runs at {config.base_url}   (Ctrl-C stops it)",
+            "",
+            f"    {'role':<14} {'sign in as':<24} password",
+            *rows,
+            "",
+        ]
+    )

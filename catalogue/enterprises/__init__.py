@@ -1,0 +1,1 @@
+"""申报单位: the firm's profile, people, honours and bank account."""

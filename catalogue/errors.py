@@ -1,0 +1,86 @@
+"""Refusals with a reason for the person, and the pages that show them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, jsonify, render_template, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+log = structlog.get_logger(__name__)
+
+
+class Refused(Exception):
+    """A verb said no.
+
+    ``reason`` is a Chinese sentence for the reader; ``field`` names the form field at fault, if
+    one is; ``status`` is the HTTP status when nobody handles the refusal.
+    """
+
+    def __init__(self, reason: str, field: str | None = None, status: int = 409) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.field = field
+        self.status = status
+
+
+PAGES = {
+    400: ("这个请求不完整", "请返回上一页，刷新后重新填写；已经填的内容仍在浏览器里。"),
+    401: ("请先登录", "登录后会回到您要看的页面。"),
+    403: ("这一页不在您的权限内", "请用有权限的账号登录，或请本单位有权限的同事办理。"),
+    404: ("没有找到这一页", "地址可能有误，内容可能已移走，或不对您公开。"),
+    405: ("这个地址不能这样打开", "请从页面上的按钮或链接进入。"),
+    409: ("现在不能这样做", "这件事的状态已经变了，请刷新后再看。"),
+    413: ("文件太大", "单个文件不超过 20 MB。请压缩或拆分后再传。"),
+    422: ("填写的内容有误", "请按提示更正后再试。"),
+    429: ("请求太频繁", "请稍等片刻再试。"),
+    500: ("系统出了差错", "差错已经记录。已提交并收到回执的内容不会丢失，请稍后再试。"),
+    503: ("暂时无法办理", "系统正在恢复。已收到回执的内容不会丢失，请稍后再试。"),
+}
+
+
+def _answer(status: int, reason: str | None = None) -> Any:
+    title, advice = PAGES.get(status, PAGES[500])
+    explanation = reason or advice
+    if request.path.startswith("/api/"):
+        return jsonify(error={"status": status, "title": title, "reason": explanation}), status
+    page = render_template(
+        "errors/page.html",
+        code=status,
+        title=title,
+        explanation=explanation,
+        advice=advice if reason else None,
+    )
+    return page, status
+
+
+def register(app: Flask) -> None:
+    """Give every error a page in words, and nothing of our insides."""
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> Any:
+        return _answer(error.status, error.reason)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Any:
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        if 300 <= status < 400:
+            return error
+        reason = getattr(error, "reason_for_person", None)
+        answer = _answer(status, reason)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return (*answer, {"Retry-After": "60"})
+        return answer
+
+    @app.errorhandler(OperationalError)
+    def database_away(error: OperationalError) -> Any:
+        log.error("database_unavailable", error=type(error.orig).__name__)
+        return (*_answer(HTTPStatus.SERVICE_UNAVAILABLE), {"Retry-After": "10"})
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Any:
+        log.exception("unexpected_error", path=request.path)
+        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,142 @@
+"""The posted form, and the field types that this field of work needs."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from stdnum.cn import uscc
+from wtforms import DateField, Field, StringField
+from wtforms.validators import ValidationError
+from wtforms.widgets import TextInput
+
+MAX_FEN = 10**15
+
+# Bidirectional overrides and control characters hide what a reader should see.
+_UNSEEN = re.compile(r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+class PostedForm(FlaskForm):
+    """A form whose messages are Chinese and whose text is normalised before it is checked."""
+
+    class Meta(FlaskForm.Meta):
+        locales = ["zh_CN", "zh"]
+
+        def bind_field(self, form: Any, unbound_field: Any, options: Any) -> Any:
+            filters = [*unbound_field.kwargs.get("filters", [])]
+            if issubclass(unbound_field.field_class, StringField):
+                filters.insert(0, normalised)
+            return unbound_field.bind(form=form, **{**options, "filters": filters})
+
+    def refuse(self, refused: Any) -> None:
+        """Show a verb's refusal at the field it names, or at the head of the form."""
+        target = getattr(self, refused.field, None) if refused.field else None
+        if target is not None:
+            target.errors = [*target.errors, refused.reason]
+        else:
+            self.form_errors.append(refused.reason)
+
+
+def normalised(value: Any) -> Any:
+    """NFC, with trimmed ends; other values pass through."""
+    return unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else value
+
+
+def visible_text(form: Any, field: Field) -> None:
+    """Refuse control, zero-width and direction-turning characters."""
+    if field.data and _UNSEEN.search(field.data):
+        raise ValidationError("含有看不见的控制字符，请重新输入这一项")
+
+
+def parse_fen(value: str) -> int:
+    """Whole fen of a plain amount in yuan, such as 1234.50; raises ValueError otherwise."""
+    if not re.fullmatch(r"[0-9]{1,13}(\.[0-9]{1,2})?", value):
+        raise ValueError("not a plain amount")
+    try:
+        fen = int(Decimal(value) * 100)
+    except InvalidOperation as error:
+        raise ValueError("not a plain amount") from error
+    if fen >= MAX_FEN:
+        raise ValueError("out of range")
+    return fen
+
+
+class MoneyField(Field):
+    """An amount in yuan with at most two decimals; ``data`` is whole fen or None."""
+
+    widget = TextInput()
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else f"{self.data // 100}.{self.data % 100:02d}"
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data: int | None = None
+        if not valuelist or not valuelist[0].strip():
+            return
+        try:
+            self.data = parse_fen(valuelist[0].strip().replace(",", ""))
+        except ValueError as error:
+            raise ValueError("请填金额，单位元，最多两位小数，例如 186000.00") from error
+
+
+class CreditCodeField(StringField):
+    """统一社会信用代码 (GB 32100-2015), upper case, with its check digit."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        if self.data:
+            self.data = unicodedata.normalize("NFKC", self.data).strip().upper()
+
+    def pre_validate(self, form: Any) -> None:
+        if not self.data:
+            return
+        if problem := credit_code_problem(self.data):
+            raise ValidationError(problem)
+
+
+def credit_code_problem(code: str) -> str | None:
+    """What is wrong with a credit code, in words for its holder; None when it is right."""
+    if len(code) != 18:
+        return f"应为 18 位，现在是 {len(code)} 位。请对照营业执照"
+    if bad := sorted({c for c in code if c in "IOSVZ" or not (c.isascii() and c.isalnum())}):
+        return f"代码里不会有 {'、'.join(bad)}。请对照营业执照"
+    if uscc.is_valid(code):
+        return None
+    try:
+        digit = uscc.calc_check_digit(code[:-1])
+    except Exception:  # stdnum raises several kinds for malformed prefixes
+        return "代码的格式不对。请对照营业执照"
+    if digit == code[-1]:
+        return "代码前 8 位的登记机关部分不对。请对照营业执照"
+    return f"第 18 位校验码应为 {digit}，现在是 {code[-1]}。请对照营业执照"
+
+
+class DayField(DateField):
+    """A calendar day; ``data`` is a date."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist or not valuelist[0].strip():
+            self.data = None
+            return
+        text = valuelist[0].strip()
+        self.data = None
+        match = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text)
+        try:
+            if match is None:
+                raise ValueError
+            self.data = date(*(int(part) for part in match.groups()))
+            if not 1900 <= self.data.year <= 2100:
+                raise ValueError
+        except ValueError as error:
+            raise ValueError("请填日期，例如 2026-11-20") from error
+
+
+class EvidenceField(FileField):
+    """One uploaded file; what it really is, is decided by content when it is stored."""

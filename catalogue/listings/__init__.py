@@ -1,0 +1,1 @@
+"""The published catalogue: entries, their index, search, and the pages that show them."""

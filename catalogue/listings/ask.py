@@ -1,0 +1,29 @@
+"""Ask: one question to the catalogue, answered by the index, or by the database without it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from catalogue.listings import fallback
+from catalogue.listings.follow import follower
+from catalogue.listings.search import Page, Search, search
+
+
+def ask(asked: Search, today: date) -> Page:
+    """The answer as of ``today`` (the day in Shanghai); never fails for the index's sake."""
+    following = follower()
+    reader = following.reader()
+    if reader is not None:
+        try:
+            return search(reader, asked, today)
+        except BaseException as error:
+            if not _damaged(error):
+                raise
+            following.give_up(error)
+    return fallback.search(asked, today)
+
+
+def _damaged(error: BaseException) -> bool:
+    # tantivy reports a damaged folder as ValueError or OSError, and worse damage as a panic,
+    # which its binding raises beside Exception.
+    return isinstance(error, (ValueError, OSError)) or type(error).__name__ == "PanicException"

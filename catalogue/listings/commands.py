@@ -1,0 +1,42 @@
+"""The command line of the catalogue: import a public list, build the search index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from catalogue.database import db
+from catalogue.listings.operations import import_rows
+
+
+def register(app: Flask) -> None:
+    """Add the commands to ``flask --app wsgi``."""
+    app.cli.add_command(import_listings)
+
+
+@click.command("import-listings")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--skip-existing", is_flag=True, help="Pass over products that are listed already.")
+@click.option(
+    "--sample/--official",
+    default=None,
+    help="Mark the entries as 示例数据 (the default outside production) or not.",
+)
+@with_appcontext
+def import_listings(file: Path, *, skip_existing: bool, sample: bool | None) -> None:
+    """Import a product list as CSV, all of it or nothing; exit code 1 when anything is wrong."""
+    if sample is None:
+        sample = current_app.config["MODE"] != "production"
+    with file.open("rb") as stream:
+        report = import_rows(stream, None, skip_existing=skip_existing, sample=sample)
+    if report.sound:
+        db.session.commit()
+    else:
+        db.session.rollback()
+    for line in report.lines():
+        click.echo(line, err=not report.sound)
+    if not report.sound:
+        raise SystemExit(1)

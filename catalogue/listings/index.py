@@ -1,0 +1,303 @@
+"""The index: a disposable tantivy replica of the catalogue, one folder for all processes of a host.
+
+PostgreSQL is the truth. Whatever is wrong with the folder (lost, damaged, made by another
+version, built from another database), the cure is the same: build it again beside, then move
+the pointer file. Readers follow the pointer; the one writer holds the lock file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from catalogue.listings import words
+
+# Raise it whenever fields or tokens change: each version keeps its own pointer, so that two
+# versions of the program may run side by side while one replaces the other.
+SCHEMA_VERSION = 1
+NONE = "none"
+FACETS = (
+    "domain",
+    "kind",
+    "novelty",
+    "advancement",
+    "district",
+    "year",
+    "first_purchase",
+)
+# The columns of a listing that a result shows.
+CARD = (
+    "number",
+    "name",
+    "firm_name",
+    "model",
+    "kind",
+    "domain",
+    "novelty",
+    "advancement",
+    "district",
+    "region",
+    "year",
+    "summary",
+    "specifications",
+    "listed_on",
+    "valid_until",
+    "first_purchase",
+    "sample",
+    "source_list",
+)
+SORTS = ("newest", "remaining", "name")
+WORD_FIELDS = ("name", "firm", "body")
+
+_WRITER_BYTES = 30_000_000
+_LAST_DAY = date.max.toordinal()
+_ANALYSER = "given"
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the folder holds: of which database, up to which transaction.
+
+    ``horizon``: every change of an earlier transaction is in. ``recent``: listings written by
+    transactions at or past the horizon that are in already, with that transaction.
+    """
+
+    folder: str
+    identity: str
+    horizon: int
+    recent: Mapping[str, int] = field(default_factory=dict)
+
+
+class Busy(Exception):
+    """Another process or thread writes this folder at present."""
+
+
+def schema() -> tantivy.Schema:
+    """The fields; `document` fills them."""
+    build = tantivy.SchemaBuilder()
+    build.add_unsigned_field("id", indexed=True, fast=True)
+    for name in WORD_FIELDS:
+        build.add_text_field(f"{name}_words", tokenizer_name=_ANALYSER, index_option="freq")
+        build.add_text_field(f"{name}_signs", tokenizer_name=_ANALYSER, index_option="position")
+    for name in ("model", "spoken", "number"):
+        build.add_text_field(name, tokenizer_name=_ANALYSER, index_option="basic")
+    for name in (*FACETS, *(f"by_{sort}" for sort in SORTS)):
+        build.add_text_field(name, tokenizer_name="raw", fast=True, index_option="basic")
+    build.add_integer_field("until", indexed=True, fast=True)
+    build.add_integer_field("rank", fast=True)
+    build.add_bytes_field("card", stored=True)
+    return build.build()
+
+
+SCHEMA = schema()
+
+
+def document(entry: Entry) -> tantivy.Document:
+    """One listing as the index keeps it; ``entry`` has the columns of `models.Listing`."""
+    name, firm, body = entry["name"], entry["firm_name"], _body(entry)
+    until: date | None = entry["valid_until"]
+    listed: date = entry["listed_on"]
+    number = entry["number"]
+    spoken = {*words.pinyin_tokens(name), *words.pinyin_tokens(firm, span=4)}
+    fields: dict[str, Any] = {
+        "id": entry["id"],
+        "model": " ".join(words.model_tokens(entry["model"] or "", name)),
+        "spoken": " ".join(sorted(spoken)),
+        "number": words.compact(number),
+        "rank": number_rank(number),
+        "until": until.toordinal() if until else 0,
+        "by_newest": f"{_LAST_DAY - listed.toordinal():07d} {number}",
+        "by_remaining": f"{until.toordinal() if until else _LAST_DAY:07d} {number}",
+        "by_name": f"{words.sort_key(name)} {number}",
+        "card": json.dumps(card(entry), ensure_ascii=False, default=str).encode(),
+    }
+    for prefix, text in zip(WORD_FIELDS, (name, firm, body), strict=True):
+        fields[f"{prefix}_words"] = " ".join(words.word_tokens(text))
+        fields[f"{prefix}_signs"] = " ".join(words.sign_tokens(text))
+    for facet in FACETS:
+        fields[facet] = facet_value(entry[facet])
+    return tantivy.Document.from_dict(fields, SCHEMA)
+
+
+def number_rank(number: str) -> int:
+    """A whole number that orders listings as their numbers do: prefix, year, running number."""
+    digits = "".join(sign for sign in number if sign.isdigit())[:17]
+    return (0 if number.startswith("SHCP") else 10**17) + int(digits or 0)
+
+
+def facet_value(value: object) -> str:
+    """A column's value as the facet's word; an unknown one is `NONE`, never left out."""
+    if value is None or value == "":
+        return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def card(entry: Entry) -> dict[str, Any]:
+    """What a result item shows, kept in the index so that a search asks nothing else."""
+    return {key: entry[key] for key in CARD}
+
+
+def _body(entry: Entry) -> str:
+    figures = (
+        f"{item.get('name', '')} {item.get('value', '')} {item.get('unit', '')}"
+        for item in entry["specifications"] or ()
+    )
+    return "\n".join([entry["summary"] or "", entry["region"] or "", *figures])
+
+
+class Reader:
+    """One open generation of the index, with the state it was opened at."""
+
+    def __init__(self, path: Path, state: State) -> None:
+        self.state = state
+        self.index = tantivy.Index(SCHEMA, path=str(path))
+        analyser = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+        self.index.register_tokenizer(_ANALYSER, analyser)
+        self.refresh(state)
+
+    def refresh(self, state: State) -> None:
+        """Take up what the writer committed since."""
+        self.index.reload()
+        self.searcher = self.index.searcher()
+        self.state = state
+        self.known = self._known()
+
+    def _known(self) -> dict[str, list[str]]:
+        wanted = {name: {"terms": {"field": name, "size": 1000}} for name in FACETS}
+        if not self.searcher.num_docs:
+            return {name: [] for name in FACETS}
+        found = self.searcher.aggregate(tantivy.Query.all_query(), wanted)
+        return {
+            name: sorted(str(bucket["key"]) for bucket in found[name]["buckets"]) for name in FACETS
+        }
+
+
+class Replica:
+    """The folder of one host: a lock, a pointer per schema version, generations beside it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.pointer = root / f"current-{SCHEMA_VERSION}.json"
+        self._stamp: tuple[int, int] | None = None
+        self._reader: Reader | None = None
+
+    def reader(self) -> Reader | None:
+        """The current generation, or None when there is none that can be opened."""
+        stamp = self._pointer_stamp()
+        if stamp is None:
+            self._stamp = self._reader = None
+            return None
+        if stamp == self._stamp:
+            return self._reader
+        state = self.state()
+        self._reader = self._opened(state) if state else None
+        self._stamp = stamp
+        return self._reader
+
+    def state(self) -> State | None:
+        """What the pointer file says; None when it is missing or unreadable."""
+        try:
+            return State(**json.loads(self.pointer.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder's lock; raises Busy at once when somebody else does."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise Busy from error
+            yield
+
+    def rebuild(self, entries: Iterable[Entry], identity: str, horizon: int) -> None:
+        """Build a new generation and point to it. Call while `writing`."""
+        state = State(f"g-{secrets.token_hex(6)}", identity, horizon)
+        path = self.root / state.folder
+        path.mkdir()
+        try:
+            self._write(Reader(path, state), entries, fresh=True)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        self._point(state)
+        self._sweep()
+
+    def apply(self, entries: Iterable[Entry], state: State) -> None:
+        """Replace these listings in the current generation. Call while `writing`.
+
+        The pointer moves after the commit: killed between the two, the same listings are
+        replaced once more, which changes nothing.
+        """
+        self._write(Reader(self.root / state.folder, state), entries, fresh=False)
+        self._point(state)
+
+    def note(self, state: State) -> None:
+        """Remember a later horizon when nothing changed. Call while `writing`."""
+        self._point(state)
+
+    def discard(self) -> None:
+        """Give up the current generation: the next look finds none and builds it again."""
+        self.pointer.unlink(missing_ok=True)
+
+    def _write(self, reader: Reader, entries: Iterable[Entry], *, fresh: bool) -> None:
+        writer = reader.index.writer(_WRITER_BYTES, 1)
+        for entry in entries:
+            if not fresh:
+                # By query: the binding reads a bare number as signed, and would find nothing.
+                same = tantivy.Query.term_query(SCHEMA, "id", entry["id"])
+                writer.delete_documents_by_query(same)
+            if entry["status"] == "listed":
+                writer.add_document(document(entry))
+        writer.commit()
+        writer.wait_merging_threads()
+
+    def _opened(self, state: State) -> Reader | None:
+        try:
+            if self._reader is not None and self._reader.state.folder == state.folder:
+                self._reader.refresh(state)
+                return self._reader
+            if not (self.root / state.folder / "meta.json").is_file():
+                return None
+            return Reader(self.root / state.folder, state)
+        except (OSError, ValueError):
+            return None
+
+    def _point(self, state: State) -> None:
+        draft = self.pointer.with_suffix(f".{secrets.token_hex(4)}")
+        draft.write_text(json.dumps(asdict(state)))
+        draft.replace(self.pointer)
+
+    def _pointer_stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self.pointer.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+    def _sweep(self) -> None:
+        kept = set()
+        for pointer in self.root.glob("current-*.json"):
+            try:
+                kept.add(json.loads(pointer.read_text())["folder"])
+            except (OSError, ValueError, KeyError):
+                continue
+        for folder in self.root.glob("g-*"):
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)

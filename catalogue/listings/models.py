@@ -1,0 +1,106 @@
+"""目录条目: a product's entry in the published catalogue, with validity."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from catalogue.database import Keyed, db, frozen_columns, guard, utc_now
+
+KINDS = {"equipment": "首台套装备", "software": "首版次软件", "material": "首批次新材料"}
+KINDS["other"] = "其他产品"
+
+
+class Listing(Keyed, db.Model):
+    """One product as the public sees it; the words of the day it was listed, kept.
+
+    It comes from an application of this portal (``application_id``) or from a list that a clerk
+    imported (``source_list``). ``revision`` is the transaction that last wrote the row: the
+    search index follows it. A row is never deleted; ``status`` says that it was removed.
+    """
+
+    __tablename__ = "listing"
+    number: Mapped[str]
+    application_id: Mapped[int | None] = mapped_column(ForeignKey("application.id"))
+    product_id: Mapped[int | None] = mapped_column(ForeignKey("product.id"))
+    enterprise_id: Mapped[int | None] = mapped_column(ForeignKey("enterprise.id"))
+    name: Mapped[str]
+    firm_name: Mapped[str]
+    model: Mapped[str | None]
+    kind: Mapped[str]
+    domain: Mapped[str | None]
+    novelty: Mapped[str | None]
+    advancement: Mapped[str | None]
+    district: Mapped[str | None]
+    region: Mapped[str] = mapped_column(default="")
+    year: Mapped[int | None]
+    summary: Mapped[str] = mapped_column(default="")
+    # Figures of the day of listing: [{name, value, unit}], in the product's order.
+    specifications: Mapped[list[Any]] = mapped_column(default=list)
+    listed_on: Mapped[date]
+    valid_until: Mapped[date | None]
+    first_purchase: Mapped[bool] = mapped_column(default=False)
+    source_list: Mapped[str | None]
+    source: Mapped[str] = mapped_column(default="")
+    sample: Mapped[bool] = mapped_column(default=False)
+    status: Mapped[str] = mapped_column(default="listed")
+    removed_on: Mapped[date | None]
+    removed_reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    revision: Mapped[int] = mapped_column(server_default=text("0"))
+    __table_args__ = (
+        UniqueConstraint("number"),
+        UniqueConstraint("application_id"),
+        Index(
+            "uq_listing_source",
+            "source_list",
+            "name",
+            "firm_name",
+            unique=True,
+            postgresql_where=text("source_list IS NOT NULL"),
+        ),
+        Index("ix_listing_revision", "revision"),
+        Index("ix_listing_domain", "domain"),
+        Index("ix_listing_kind", "kind"),
+        Index("ix_listing_novelty", "novelty"),
+        Index("ix_listing_advancement", "advancement"),
+        Index("ix_listing_district", "district"),
+        Index("ix_listing_year", "year"),
+        Index("ix_listing_valid_until", "valid_until"),
+        Index("ix_listing_product_id", "product_id"),
+        Index("ix_listing_enterprise_id", "enterprise_id"),
+        CheckConstraint("number ~ '^(SHCP|SL)-[0-9]{4}-[0-9]{4,}$'", name="number"),
+        CheckConstraint("(application_id IS NULL) <> (source_list IS NULL)", name="origin"),
+        CheckConstraint("length(name) BETWEEN 1 AND 120", name="name"),
+        CheckConstraint("length(firm_name) BETWEEN 1 AND 120", name="firm_name"),
+        CheckConstraint("length(summary) <= 600", name="summary"),
+        CheckConstraint("kind IN ('equipment','software','material','other')", name="kind"),
+        CheckConstraint("year BETWEEN 1900 AND 2100", name="year"),
+        CheckConstraint("valid_until >= listed_on", name="validity"),
+        CheckConstraint("jsonb_typeof(specifications) = 'array'", name="specifications"),
+        CheckConstraint("status IN ('listed','removed')", name="status"),
+        CheckConstraint(
+            "(status = 'removed') = (removed_on IS NOT NULL)"
+            " AND (status = 'removed') = (removed_reason IS NOT NULL)",
+            name="removal",
+        ),
+    )
+
+
+guard(
+    Listing.__table__,
+    "listing_revision",
+    """CREATE FUNCTION listing_revision() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.revision := pg_current_xact_id()::text::bigint;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER listing_revision BEFORE INSERT OR UPDATE ON listing
+FOR EACH ROW EXECUTE FUNCTION listing_revision();""",
+    "DROP TRIGGER IF EXISTS listing_revision ON listing;"
+    " DROP FUNCTION IF EXISTS listing_revision();",
+)
+frozen_columns(Listing.__table__, ("number", "application_id", "source_list", "created_at"))

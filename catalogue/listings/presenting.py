@@ -1,0 +1,223 @@
+"""Presenting: search results and entries as the plain facts that pages and the API print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from flask import url_for
+
+from catalogue.enterprises.taxonomies import district_name
+from catalogue.listings import filters
+from catalogue.listings.filters import FILTERS, UNKNOWN, total_without, without
+from catalogue.listings.models import KINDS, Listing
+from catalogue.listings.search import Hit, Page, Piece, Reason, Search, status_of
+from catalogue.products.taxonomies import advancement_name, domain_name, novelty_name
+
+SAMPLE = "示例数据，非官方入选名单"
+TAGS = {
+    "valid": ("ok", "有效"),
+    "expiring": ("waiting", "即将到期"),
+    "expired": ("plain", "已到期"),
+    "undated": ("plain", "未注明有效期"),
+    "removed": ("fail", "已移出目录"),
+}
+FIELDS = {
+    "name": "名称",
+    "firm_name": "单位",
+    "model": "型号",
+    "number": "目录编号",
+    "summary": "说明",
+    "specifications": "技术指标",
+    "region": "地区",
+}
+
+
+def catalogue_url(search: Search, **changes: Any) -> str:
+    """The address of a search; ``changes`` replace single parameters."""
+    return url_for("listings.catalogue", **{**filters.grouped(search), **changes})
+
+
+def panel(page: Page) -> list[dict[str, Any]]:
+    """The side panel: one group per filter, with counts."""
+    groups = []
+    for each in FILTERS:
+        options = filters.options(page, each)
+        if options:
+            groups.append({"name": each.name, "title": each.title, "options": options})
+    return groups
+
+
+def chips(search: Search) -> list[dict[str, str]]:
+    """Every chosen value with the address that drops it."""
+    return [
+        {
+            "label": each.label(value),
+            "remove_url": catalogue_url(without(search, each.name, value)),
+        }
+        for each in FILTERS
+        for value in search.chosen.get(each.name, ())
+    ]
+
+
+def sorts(search: Search) -> list[dict[str, Any]]:
+    """The orders to choose from."""
+    changed = without(search, "page")
+    return [
+        {
+            "label": label,
+            "current": search.sort == sort,
+            "url": catalogue_url(changed, sort=None if sort == "relevance" else sort),
+        }
+        for sort, label in filters.SORT_LABELS.items()
+        if sort != "relevance" or search.q
+    ]
+
+
+def ways_out(page: Page, without_words: int, words_only: int) -> list[dict[str, Any]]:
+    """For an empty answer: each condition whose absence would find something, most first.
+
+    ``without_words`` and ``words_only`` are the counts without the question and with nothing
+    but the question.
+    """
+    ways = []
+    for each in FILTERS:
+        values = page.search.chosen.get(each.name, ())
+        count = total_without(page, each.name) if values else 0
+        if count:
+            words = "、".join(each.label(value) for value in values)
+            url = catalogue_url(without(page.search, each.name))
+            ways.append({"label": f"不限{each.title}（{words}）", "count": count, "url": url})
+    if page.search.q and without_words:
+        url = catalogue_url(without(page.search, "q"))
+        ways.append({"label": f"不用“{page.search.q}”", "count": without_words, "url": url})
+    if not ways and words_only:
+        url = url_for("listings.catalogue", q=page.search.q)
+        label = f"只按“{page.search.q}”，不限其他条件"
+        ways.append({"label": label, "count": words_only, "url": url})
+    return sorted(ways, key=lambda way: -way["count"])
+
+
+def result(hit: Hit, today: date) -> dict[str, Any]:
+    """One hit as `ui/result_item.html` wants it."""
+    status = status_of(hit.valid_until, today)
+    kind, words = TAGS[status]
+    facts = hit.facts
+    return {
+        "url": url_for("listings.product", number=hit.number),
+        "name": hit.name,
+        "firm": facts["firm_name"],
+        "facts": fact_words(facts),
+        "why": why(hit.reasons),
+        "kind": kind,
+        "status": words,
+        "days_left": days_left(hit.valid_until, today),
+        "until": hit.valid_until,
+        "first_purchase": "可直接首购" if facts["first_purchase"] else "不适用首购",
+        "note": f"{SAMPLE}　{facts['source_list'] or ''}".strip() if facts["sample"] else None,
+    }
+
+
+def days_left(valid_until: date | None, today: date) -> int | None:
+    """Days until the last valid day; None when it has passed or none is known."""
+    if valid_until is None or valid_until < today:
+        return None
+    return (valid_until - today).days
+
+
+def fact_words(facts: Mapping[str, Any]) -> list[str]:
+    """The line of facts under a result; what nobody stated is named as such."""
+    words = [f"型号 {facts['model']}"] if facts["model"] else []
+    words.append(KINDS[facts["kind"]])
+    words.append(f"领域 {domain_name(facts['domain']) if facts['domain'] else UNKNOWN}")
+    if facts["novelty"]:
+        words.append(novelty_name(facts["novelty"]))
+    if facts["advancement"]:
+        words.append(advancement_name(facts["advancement"]))
+    words += [figure_words(figure) for figure in (facts["specifications"] or [])[:2]]
+    if facts["year"]:
+        words.append(f"{facts['year']} 年度")
+    return words
+
+
+def figure_words(figure: Mapping[str, Any]) -> str:
+    """A figure on one line: 晶圆尺寸 300 mm."""
+    return " ".join(str(figure.get(key, "")) for key in ("name", "value", "unit")).strip()
+
+
+def why(reasons: tuple[Reason, ...]) -> list[Piece]:
+    """The reasons as pieces of text, the matched words marked."""
+    pieces: list[Piece] = []
+    for reason in reasons:
+        pieces.append((f"{'；' if pieces else ''}{FIELDS[reason.field]}含", False))
+        for word in reason.words:
+            pieces += [("“", False), (word, True), ("”", False)]
+        if reason.how == "spoken":
+            pieces.append(("，读音与您输入的相同", False))
+    if pieces:
+        pieces.append(("。", False))
+    return pieces
+
+
+def as_json(page: Page, today: date) -> dict[str, Any]:
+    """The same answer for machines: total, items and facets."""
+    return {
+        "total": page.total,
+        "page": page.search.page,
+        "complete": page.complete,
+        "items": [_item(hit, today) for hit in page.hits],
+        "facets": {each.name: filters.options(page, each) for each in FILTERS},
+    }
+
+
+def _item(hit: Hit, today: date) -> dict[str, Any]:
+    reasons = [
+        {"field": reason.field, "words": list(reason.words), "how": reason.how}
+        for reason in hit.reasons
+    ]
+    return {
+        **hit.facts,
+        "status": status_of(hit.valid_until, today),
+        "url": url_for("listings.product", number=hit.number),
+        "why": reasons,
+    }
+
+
+def standing(listing: Listing) -> dict[str, str]:
+    """The tag of the official card: the seal's colour only for what the authority did."""
+    if listing.status == "removed":
+        return {"kind": "fail", "label": "已移出目录"}
+    if listing.application_id is not None:
+        return {"kind": "official", "label": "列入目录"}
+    return {"kind": "plain", "label": "示例数据" if listing.sample else "公开名单所载"}
+
+
+def official_rows(listing: Listing, today: date) -> list[dict[str, Any]]:
+    """The rows of the official card of an entry."""
+    left = days_left(listing.valid_until, today)
+    if listing.status == "removed":
+        note = f"{listing.removed_on}　{listing.removed_reason}"
+        validity = {"value": "已移出目录", "note": note}
+    elif listing.valid_until is None:
+        validity = {"value": "未注明", "note": "原名单没有写明有效期"}
+    else:
+        period = f"{listing.listed_on} 至 {listing.valid_until}"
+        validity = {"value": "已到期" if left is None else f"剩 {left} 天", "note": period}
+    rows: list[dict[str, Any]] = [
+        {"label": "目录编号", "value": listing.number},
+        {"label": "有效期", "strong": True, **validity},
+        {"label": "类别", "value": KINDS[listing.kind]},
+        {"label": "地区", "value": listing.region or UNKNOWN},
+    ]
+    if listing.district:
+        rows[-1] = {"label": "所在区", "value": district_name(listing.district)}
+    rows.insert(2, _first_purchase(listing, current=left is not None))
+    return rows
+
+
+def _first_purchase(listing: Listing, *, current: bool) -> dict[str, Any]:
+    if listing.first_purchase and current and listing.status == "listed":
+        note = "首次投放市场，随目录有效期"
+        return {"label": "直接首购", "value": "可以", "strong": True, "note": note}
+    return {"label": "直接首购", "value": "不适用"}

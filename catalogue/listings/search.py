@@ -1,0 +1,375 @@
+"""Search: what a buyer asks, what the catalogue answers, and why each product is in the answer.
+
+Pure of the web and of the database: it reads an opened index (`index.Reader`) or, through
+`Answer`-shaped rows, the fallback of `fallback.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import tantivy
+
+from catalogue.listings import words
+from catalogue.listings.index import FACETS, SCHEMA, SORTS, Reader
+
+PER_PAGE = 20
+# Nobody reads the 51st page; a search that goes deeper costs everybody else.
+MAX_PAGE = 50
+MAX_HITS = PER_PAGE * MAX_PAGE
+MAX_QUESTION = 100
+EXPIRING_DAYS = 60
+STATUSES = ("valid", "expiring", "expired", "undated")
+RELEVANCE = "relevance"
+SORT_NAMES = (RELEVANCE, *SORTS)
+
+# Weights of the fields: a product is first its name and its model number.
+_NAME, _FIRM, _BODY = 4.0, 2.0, 1.0
+_WEIGHTS = {"name": _NAME, "firm": _FIRM, "body": _BODY}
+_PHRASE, _KEY, _SPOKEN = 1.5, 8.0, 3.0
+_SPARE = 64
+_SAME_SCORE = 4
+
+Query = tantivy.Query
+MUST, SHOULD = tantivy.Occur.Must, tantivy.Occur.Should
+Piece = tuple[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One question. ``chosen`` maps a facet (or ``status``) to the values that may be met."""
+
+    q: str = ""
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sort: str = RELEVANCE
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a product is here: in which field, which words, and by which reading of them.
+
+    ``how`` is ``word`` (the signs themselves), ``key`` (a number without case and hyphens) or
+    ``spoken`` (pinyin or initials).
+    """
+
+    field: str
+    words: tuple[str, ...]
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One product of the answer; ``name`` is cut into (piece, marked)."""
+
+    number: str
+    name: tuple[Piece, ...]
+    facts: Mapping[str, Any]
+    reasons: tuple[Reason, ...]
+    listed_on: date
+    valid_until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the answer.
+
+    ``facets`` maps each facet to the count of every known value, as if nothing were chosen in
+    that facet itself. ``complete`` is False when the index could not be asked.
+    """
+
+    search: Search
+    total: int
+    hits: tuple[Hit, ...]
+    facets: Mapping[str, Mapping[str, int]]
+    complete: bool = True
+
+    @property
+    def reachable(self) -> int:
+        """How many hits can be paged to."""
+        return min(self.total, MAX_HITS)
+
+
+def search(reader: Reader, asked: Search, today: date) -> Page:
+    """Answer from the index; raises what tantivy raises when the folder is damaged."""
+    terms = words.question(asked.q)
+    text = text_query(asked.q, terms)
+    total, addresses = _ranked(reader, asked, _filtered(text, asked, today), has_words=bool(terms))
+    hits = tuple(_hit(reader, address, terms) for address in addresses)
+    return Page(asked, total, hits, facet_counts(reader, text, asked, today))
+
+
+# ---------------------------------------------------------------- the question as a query
+
+
+def text_query(q: str, terms: Sequence[words.Term]) -> Query | None:
+    """The words of the question; None when there are none to look for.
+
+    Every term must be met; a question that is one number or pinyin typed with spaces may be met
+    as a whole instead. A question of punctuation only meets nothing.
+    """
+    if not terms:
+        return Query.empty_query() if q.strip() else None
+    parts = Query.boolean_query([(MUST, _term(term)) for term in terms])
+    whole = words.whole_key(terms)
+    if not whole:
+        return parts
+    return Query.boolean_query([(SHOULD, parts), *((SHOULD, query) for query in _keyed(whole))])
+
+
+def _term(term: words.Term) -> Query:
+    readings = _phrases(term) if term.han else _keyed(term.key)
+    options = [_all_words(term.words), *readings]
+    return Query.boolean_query([(SHOULD, option) for option in options])
+
+
+def _all_words(parts: Sequence[str]) -> Query:
+    return Query.boolean_query([(MUST, _word(part)) for part in parts])
+
+
+def _word(word: str) -> Query:
+    # A single sign may stand inside a longer word (机 in 一体机): look among the signs.
+    kind = "signs" if len(word) == 1 and words.is_han(word) else "words"
+    return Query.disjunction_max_query(
+        [_boosted(f"{name}_{kind}", word, weight) for name, weight in _WEIGHTS.items()]
+    )
+
+
+def _phrases(term: words.Term) -> Iterable[Query]:
+    """The run as it stands: finds it however the words were cut, and ranks it first."""
+    if len(term.text) < 2:
+        return
+    for name, weight in _WEIGHTS.items():
+        phrase = Query.phrase_query(SCHEMA, f"{name}_signs", list(term.text))
+        yield Query.boost_query(phrase, weight * _PHRASE)
+
+
+def _keyed(key: str) -> Iterable[Query]:
+    key = key[: words.MODEL_LENGTH]
+    yield _boosted("model", key, _KEY)
+    yield _boosted("number", key, _KEY)
+    if words.sounds_like_pinyin(key):
+        yield _boosted("spoken", key, _SPOKEN)
+
+
+def _boosted(name: str, value: str, weight: float) -> Query:
+    return Query.boost_query(Query.term_query(SCHEMA, name, value), weight)
+
+
+def _filtered(text: Query | None, asked: Search, today: date, leave: str = "") -> Query:
+    """The words and every chosen condition, but for those of the facet ``leave``."""
+    clauses = [] if text is None else [(MUST, text)]
+    for name, values in asked.chosen.items():
+        if not values or name == leave:
+            continue
+        condition = (
+            _in_status(values, today)
+            if name == "status"
+            else Query.term_set_query(SCHEMA, name, list(values))
+        )
+        clauses.append((MUST, Query.const_score_query(condition, 0.0)))
+    return Query.boolean_query(clauses) if clauses else Query.all_query()
+
+
+def _in_status(values: Sequence[str], today: date) -> Query:
+    bounds = status_bounds(today)
+    return Query.boolean_query(
+        [
+            (
+                SHOULD,
+                Query.range_query(
+                    SCHEMA, "until", tantivy.FieldType.Integer, *bounds[value], include_upper=False
+                ),
+            )
+            for value in values
+        ]
+    )
+
+
+def status_bounds(today: date) -> dict[str, tuple[int, int]]:
+    """Half-open ranges of the last valid day: *expiring* is a part of *valid*."""
+    now = today.toordinal()
+    last = date.max.toordinal() + 1
+    return {
+        "valid": (now, last),
+        "expiring": (now, (today + timedelta(days=EXPIRING_DAYS)).toordinal() + 1),
+        "expired": (1, now),
+        "undated": (0, 1),
+    }
+
+
+def status_of(valid_until: date | None, today: date) -> str:
+    """valid, expiring (within 60 days), expired or undated on the day."""
+    if valid_until is None:
+        return "undated"
+    if valid_until < today:
+        return "expired"
+    return "expiring" if (valid_until - today).days <= EXPIRING_DAYS else "valid"
+
+
+# ---------------------------------------------------------------- order and counts
+
+
+def _ranked(
+    reader: Reader, asked: Search, query: Query, *, has_words: bool
+) -> tuple[int, list[tantivy.DocAddress]]:
+    offset = (min(asked.page, MAX_PAGE) - 1) * PER_PAGE
+    if asked.sort == RELEVANCE and has_words:
+        return _by_score(reader, query, offset)
+    sort = "newest" if asked.sort == RELEVANCE else asked.sort
+    found = reader.searcher.search(
+        query, PER_PAGE, offset=offset, order_by_field=f"by_{sort}", order=tantivy.Order.Asc
+    )
+    return _count(found), [address for _, address in found.hits]
+
+
+def _by_score(reader: Reader, query: Query, offset: int) -> tuple[int, list[tantivy.DocAddress]]:
+    """Best first; equal scores by number, so that no page repeats what another showed."""
+    end = offset + PER_PAGE
+    found = reader.searcher.search(query, min(end + _SPARE, MAX_HITS))
+    hits = found.hits
+    cut = len(hits) < min(_count(found), MAX_HITS)
+    if cut and hits[end - 1][0] - hits[-1][0] < 10**-_SAME_SCORE:
+        # More products are equally good than were fetched: their order needs them all.
+        hits = reader.searcher.search(query, MAX_HITS, count=False).hits
+    ranks = reader.searcher.fast_field_values("rank", [address for _, address in hits])
+    ordered = sorted(
+        zip(hits, ranks, strict=True), key=lambda hit: (-round(hit[0][0], _SAME_SCORE), hit[1])
+    )
+    return _count(found), [hit[1] for hit, _ in ordered[offset:end]]
+
+
+def _count(found: tantivy.SearchResult) -> int:
+    # The binding has it; its type stub forgot it.
+    return int(getattr(found, "count", 0) or 0)
+
+
+def facet_counts(
+    reader: Reader, text: Query | None, asked: Search, today: date
+) -> dict[str, dict[str, int]]:
+    """Counts of every known value; a facet's own choice does not empty its siblings."""
+    groups: dict[str, list[str]] = {}
+    for name in (*FACETS, "status"):
+        groups.setdefault(name if asked.chosen.get(name) else "", []).append(name)
+    counts: dict[str, dict[str, int]] = {}
+    for leave, names in groups.items():
+        query = _filtered(text, asked, today, leave)
+        found = _aggregate(reader, query, names, today)
+        for name in names:
+            counts[name] = _counted(reader, name, found.get(name, {}).get("buckets", []))
+    return counts
+
+
+def _aggregate(reader: Reader, query: Query, names: Sequence[str], today: date) -> Any:
+    if not reader.searcher.num_docs:
+        return {}
+    wanted: dict[str, Any] = {}
+    for name in names:
+        wanted[name] = (
+            {"range": {"field": "until", "ranges": _status_ranges(today)}}
+            if name == "status"
+            else {"terms": {"field": name, "size": 1000}}
+        )
+    return reader.searcher.aggregate(query, wanted)
+
+
+def _status_ranges(today: date) -> list[dict[str, Any]]:
+    bounds = status_bounds(today)
+    later = (bounds["expiring"][1], bounds["valid"][1])
+    ranges = {"undated": bounds["undated"], "expired": bounds["expired"]}
+    ranges |= {"expiring": bounds["expiring"], "later": later}
+    return [{"key": key, "from": low, "to": high} for key, (low, high) in ranges.items()]
+
+
+def _counted(reader: Reader, name: str, buckets: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    found = {str(bucket["key"]): int(bucket["doc_count"]) for bucket in buckets}
+    if name == "status":
+        found["valid"] = found.get("expiring", 0) + found.pop("later", 0)
+        return {status: found.get(status, 0) for status in STATUSES}
+    return {value: found.get(value, 0) for value in reader.known[name]}
+
+
+# ---------------------------------------------------------------- one product and its reasons
+
+
+def _hit(reader: Reader, address: tantivy.DocAddress, terms: Sequence[words.Term]) -> Hit:
+    raw = reader.searcher.doc(address).get_first("card")
+    return hit_of(json.loads(bytes(raw or b"{}")), terms)
+
+
+def json_facts(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts as the index stores them: days as ISO text."""
+    facts: dict[str, Any] = json.loads(json.dumps(card, ensure_ascii=False, default=str))
+    return facts
+
+
+def hit_of(card: Mapping[str, Any], terms: Sequence[words.Term]) -> Hit:
+    """A result item of the public facts of a listing, with marks and reasons."""
+    marks, reasons = explain(card, terms)
+    until = card["valid_until"]
+    return Hit(
+        number=card["number"],
+        name=tuple(words.pieces(card["name"], marks)),
+        facts=card,
+        reasons=reasons,
+        listed_on=date.fromisoformat(card["listed_on"]),
+        valid_until=date.fromisoformat(until) if until else None,
+    )
+
+
+def explain(
+    card: Mapping[str, Any], terms: Sequence[words.Term]
+) -> tuple[list[tuple[int, int]], tuple[Reason, ...]]:
+    """Marks in the name, and for each term the first field that meets it."""
+    marks: list[tuple[int, int]] = []
+    whole = words.whole_key(terms)
+    if whole:
+        joined = words.Term(text=whole, words=(whole,), key=whole, han=False)
+        reason = _reason(card, joined, marks)
+        if reason is not None:
+            return marks, (reason,)
+    found: dict[tuple[str, str], list[str]] = {}
+    for term in terms:
+        reason = _reason(card, term, marks)
+        if reason is not None:
+            found.setdefault((reason.field, reason.how), []).extend(reason.words)
+    return marks, tuple(
+        Reason(name, tuple(dict.fromkeys(matched)), how) for (name, how), matched in found.items()
+    )
+
+
+def _reason(
+    card: Mapping[str, Any], term: words.Term, marks: list[tuple[int, int]]
+) -> Reason | None:
+    name = card["name"]
+    if spans := words.spans(name, term):
+        marks.extend(spans)
+        return Reason("name", _said(name, spans), "word")
+    for label, text in _other_texts(card):
+        if spans := words.spans(text, term):
+            return Reason(label, _said(text, spans), "word")
+    if term.latin:
+        if spans := words.spoken_spans(name, term.key):
+            marks.extend(spans)
+            return Reason("name", _said(name, spans), "spoken")
+        if spans := words.spoken_spans(card["firm_name"], term.key):
+            return Reason("firm_name", _said(card["firm_name"], spans), "spoken")
+    return None
+
+
+def _other_texts(card: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    yield "model", card["model"] or ""
+    yield "number", card["number"]
+    yield "firm_name", card["firm_name"]
+    yield "summary", card["summary"] or ""
+    for item in card["specifications"] or ():
+        yield "specifications", f"{item.get('name', '')} {item.get('value', '')}"
+    yield "region", card["region"] or ""
+
+
+def _said(text: str, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text[start:end] for start, end in spans))

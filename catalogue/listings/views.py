@@ -1,0 +1,108 @@
+"""The public catalogue: results, one product, and the same answer as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, abort, jsonify, render_template, request
+from sqlalchemy import select
+
+from catalogue.accounts.access import public
+from catalogue.audit.operations import trail
+from catalogue.database import db
+from catalogue.listings import filters, presenting
+from catalogue.listings.ask import ask
+from catalogue.listings.models import Listing
+from catalogue.listings.operations import shanghai_day
+from catalogue.listings.search import MAX_HITS, PER_PAGE, Page, Search
+
+bp = Blueprint("listings", __name__)
+
+EVENTS = {"listing.publish": "列入目录", "listing.remove": "移出目录"}
+
+
+@bp.get("/catalogue")
+@public
+def catalogue() -> Any:
+    """The results of a search, or everything; every state of the page is its address."""
+    asked = filters.read(request.args)
+    if asked.too_long:
+        return render_template("listings/refused.html", asked=asked), 422
+    day = shanghai_day()
+    page = ask(asked.search, day)
+    if page.total and not page.hits:
+        last = -(-page.reachable // PER_PAGE)
+        page = ask(replace(asked.search, page=last), day)
+    return render_template(
+        "listings/catalogue.html",
+        asked=asked,
+        page=page,
+        results=[presenting.result(hit, day) for hit in page.hits],
+        groups=presenting.panel(page),
+        chips=presenting.chips(page.search),
+        sorts=presenting.sorts(page.search),
+        ways=[] if page.total else _ways_out(page, day),
+        keep=_kept(page.search),
+        per_page=PER_PAGE,
+        deepest=MAX_HITS,
+        page_url=lambda number: presenting.catalogue_url(
+            page.search, page=number if number > 1 else None
+        ),
+    )
+
+
+def _ways_out(page: Page, day: date) -> list[dict[str, Any]]:
+    """Only an empty answer asks twice more: without the words, and for nothing but them."""
+    asked = page.search
+    if not (asked.q and asked.chosen):
+        return presenting.ways_out(page, 0, 0)
+    without_words = ask(filters.without(asked, "q"), day).total
+    words_only = ask(replace(asked, chosen={}, page=1), day).total
+    return presenting.ways_out(page, without_words, words_only)
+
+
+def _kept(search: Search) -> dict[str, list[tuple[str, str]]]:
+    """What the search box and the panel carry along, each without what it sets itself."""
+    fixed = [pair for pair in filters.pairs(search, leave="page") if pair[0] in ("q", "sort")]
+    return {"panel": fixed, "box": [p for p in filters.pairs(search, "page") if p[0] != "q"]}
+
+
+@bp.get("/catalogue/<number>")
+@public
+def product(number: str) -> Any:
+    """One product: what the authority says of it, its figures, its source and its changes."""
+    listing = db.session.scalar(select(Listing).where(Listing.number == number))
+    if listing is None:
+        abort(404)
+    day = shanghai_day()
+    return render_template(
+        "listings/product.html",
+        listing=listing,
+        standing=presenting.standing(listing),
+        rows=presenting.official_rows(listing, day),
+        changes=[
+            {"label": EVENTS[event.action], "value": shanghai_day(event.at).isoformat()}
+            for event in trail(listing)
+            if event.action in EVENTS
+        ],
+        sample=presenting.SAMPLE,
+        unknown=filters.UNKNOWN,
+        day_today=day,
+    )
+
+
+@bp.get("/api/v1/listings")
+@public
+def listings() -> Any:
+    """The results as JSON: total, items, facets; 400 names every parameter that is wrong."""
+    asked = filters.read(request.args)
+    if asked.faults:
+        faults = [
+            {"parameter": fault.parameter, "value": fault.value, "reason": fault.reason}
+            for fault in asked.faults
+        ]
+        return jsonify(error={"status": 400, "title": "参数有误", "parameters": faults}), 400
+    day = shanghai_day()
+    return jsonify(presenting.as_json(ask(asked.search, day), day))

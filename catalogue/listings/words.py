@@ -1,0 +1,284 @@
+"""Words: how a product's text and a buyer's question become the same tokens.
+
+Pure: text in, tokens out. The index and the query both pass through here, so that full-width
+letters, case, hyphens and spaces never decide whether a product is found.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import rjieba
+from pypinyin import Style, lazy_pinyin
+
+# A product name has up to eight words; nobody types the pinyin of more than six of them.
+PINYIN_SPAN = 6
+# A model number is found from its first three signs on.
+MODEL_PREFIX = 3
+MODEL_LENGTH = 40
+MAX_TERMS = 12
+
+_HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f"
+_RUNS = re.compile(rf"[{_HAN}]+|[^\W{_HAN}_]+(?:[-‐-―−_./+]*[^\W{_HAN}_]+)*")
+_HAN_ONLY = re.compile(rf"[{_HAN}]+")
+_LATIN_ONLY = re.compile(r"[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Text as compared, with the place in the original of every sign."""
+
+    text: str
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One run of the question: Han signs, or one model-like run of letters and digits.
+
+    ``text`` is folded; ``words`` are its coarse words; ``key`` is the run with letters and
+    digits only, as model numbers and pinyin are compared.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    key: str
+    han: bool
+
+    @property
+    def latin(self) -> bool:
+        """Whether the run could be pinyin: plain letters only, two or more."""
+        return sounds_like_pinyin(self.key)
+
+
+def sounds_like_pinyin(key: str) -> bool:
+    """Whether a key could be pinyin or initials: plain letters only, two or more."""
+    return len(key) >= 2 and _LATIN_ONLY.fullmatch(key) is not None
+
+
+def fold(text: str) -> str:
+    """Compatibility form, lower case: １２ＡＢ and 12ab are the same text."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def folded(text: str) -> Folded:
+    """Like `fold`, sign by sign, so that a match can be marked in the original."""
+    signs: list[str] = []
+    places: list[int] = []
+    for place, sign in enumerate(text):
+        for part in fold(sign):
+            signs.append(part)
+            places.append(place)
+    return Folded("".join(signs), tuple(places))
+
+
+def compact(text: str) -> str:
+    """Letters, digits and Han signs only: SL-E300, sl e300 and ＳＬＥ３００ are one key."""
+    return "".join(sign for sign in fold(text) if sign.isalnum())
+
+
+def runs(text: str) -> list[str]:
+    """Folded runs of Han signs and of letters with digits, in their order."""
+    return [match.group() for match in _RUNS.finditer(fold(text))]
+
+
+def is_han(text: str) -> bool:
+    """Whether the text is Han signs throughout."""
+    return _HAN_ONLY.fullmatch(text) is not None
+
+
+def question(text: str) -> tuple[Term, ...]:
+    """The terms of what a buyer typed; each must be met, by whichever of its readings."""
+    terms: list[Term] = []
+    for run in runs(text)[:MAX_TERMS]:
+        han = is_han(run)
+        words = tuple(rjieba.cut(run)) if han else tuple(_alphanumeric_parts(run))
+        term = Term(text=run, words=words, key=compact(run), han=han)
+        if term not in terms:
+            terms.append(term)
+    return tuple(terms)
+
+
+def whole_key(terms: Sequence[Term]) -> str:
+    """The key of the whole question when it is one model number or pinyin typed with spaces."""
+    if len(terms) < 2 or any(term.han for term in terms):
+        return ""
+    return "".join(term.key for term in terms)[:MODEL_LENGTH]
+
+
+def word_tokens(text: str) -> list[str]:
+    """Search-mode words, the parts of letter-and-digit runs, and those runs as whole keys."""
+    tokens: list[str] = []
+    for run in runs(text):
+        if is_han(run):
+            tokens.extend(rjieba.cut_for_search(run))
+        else:
+            parts = _alphanumeric_parts(run)
+            tokens.extend(parts)
+            if len(parts) > 1:
+                tokens.append(compact(run))
+    return tokens
+
+
+def sign_tokens(text: str) -> list[str]:
+    """Single signs in their order, letters and digits as whole parts: the fallback."""
+    tokens: list[str] = []
+    for run in runs(text):
+        tokens.extend(run if is_han(run) else _alphanumeric_parts(run))
+    return tokens
+
+
+def model_tokens(model: str, name: str) -> list[str]:
+    """Keys of the model number and of model-like runs in the name, from three signs on."""
+    keys = {compact(run) for run in runs(name) if _model_like(run)}
+    if model:
+        keys.add(compact(model))
+        keys.update(compact(run) for run in runs(model) if _model_like(run))
+    tokens: set[str] = set()
+    for key in keys:
+        key = key[:MODEL_LENGTH]
+        tokens.add(key)
+        tokens.update(key[:length] for length in range(MODEL_PREFIX, len(key)))
+    return sorted(tokens - {""})
+
+
+def pinyin_tokens(text: str, span: int = PINYIN_SPAN) -> list[str]:
+    """Full pinyin and initials of every word and of neighbouring words up to ``span``."""
+    tokens: set[str] = set()
+    for words in _han_words(text):
+        spoken = [spell(word) for word in words]
+        for start in range(len(words)):
+            full = initials = ""
+            for word, (sound, first) in zip(
+                words[start : start + span], spoken[start : start + span], strict=False
+            ):
+                full += sound
+                initials += first
+                if len(initials) >= 2 or len(word) >= 2:
+                    tokens.update((full, initials))
+    for run in runs(text):
+        if is_han(run):
+            for word in rjieba.cut_for_search(run):
+                if len(word) >= 2:
+                    tokens.update(spell(word))
+    return sorted(tokens)
+
+
+@lru_cache(maxsize=20_000)
+def spell(word: str) -> tuple[str, str]:
+    """Full pinyin and initials of one Han word, without tones."""
+    syllables = lazy_pinyin(word, style=Style.NORMAL, errors="ignore")
+    return "".join(syllables), "".join(syllable[:1] for syllable in syllables)
+
+
+def sort_key(name: str) -> str:
+    """What a list by name is ordered by: pinyin of Han signs, folded text of the rest."""
+    return " ".join(lazy_pinyin(fold(name), style=Style.NORMAL))
+
+
+# ---------------------------------------------------------------- where a term stands in a text
+
+
+def spans(text: str, term: Term) -> list[tuple[int, int]]:
+    """Places in ``text`` (original offsets) that the term matches by its own signs."""
+    found = folded(text)
+    hits = list(_literal(found, term.text))
+    if not hits and term.han:
+        hits = [hit for word in term.words for hit in _literal(found, word)]
+    if not hits and not term.han:
+        hits = list(_by_key(found, term.key))
+    return hits
+
+
+def spoken_spans(text: str, key: str, span: int = PINYIN_SPAN) -> list[tuple[int, int]]:
+    """Places in ``text`` whose words sound like ``key``, in full or by initials."""
+    found = folded(text)
+    hits: list[tuple[int, int]] = []
+    for match in _HAN_ONLY.finditer(found.text):
+        for words in (_placed(match.group(), "default"), _placed(match.group(), "search")):
+            for start in range(len(words)):
+                hit = _sounding(words[start : start + span], key)
+                if hit is not None:
+                    first, last = hit[0] + match.start(), hit[1] + match.start()
+                    hits.append((found.places[first], found.places[last - 1] + 1))
+            if hits:
+                break
+    return hits
+
+
+def pieces(text: str, hits: Iterable[tuple[int, int]]) -> list[tuple[str, bool]]:
+    """The text cut into (piece, marked): never markup, so that the page escapes it."""
+    cut: list[tuple[str, bool]] = []
+    done = 0
+    for start, end in _merged(hits):
+        if start > done:
+            cut.append((text[done:start], False))
+        cut.append((text[start:end], True))
+        done = end
+    if done < len(text):
+        cut.append((text[done:], False))
+    return cut
+
+
+def _merged(hits: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(hits):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _literal(found: Folded, wanted: str) -> Iterator[tuple[int, int]]:
+    start = found.text.find(wanted)
+    while wanted and start >= 0:
+        end = start + len(wanted)
+        yield found.places[start], found.places[end - 1] + 1
+        start = found.text.find(wanted, end)
+
+
+def _by_key(found: Folded, key: str) -> Iterator[tuple[int, int]]:
+    kept = [place for place, sign in enumerate(found.text) if sign.isalnum()]
+    text = "".join(found.text[place] for place in kept)
+    start = text.find(key)
+    while key and start >= 0:
+        end = start + len(key)
+        yield found.places[kept[start]], found.places[kept[end - 1]] + 1
+        start = text.find(key, end)
+
+
+def _placed(run: str, mode: str) -> list[tuple[str, int, int]]:
+    words = rjieba.tokenize(run, mode)
+    return list(words) if mode == "default" else [word for word in words if len(word[0]) > 1]
+
+
+def _sounding(words: Sequence[tuple[str, int, int]], key: str) -> tuple[int, int] | None:
+    full = initials = ""
+    end = words[0][1]
+    for word, start, stop in words:
+        if start != end:
+            return None
+        sound, first = spell(word)
+        full, initials, end = full + sound, initials + first, stop
+        if key in (full, initials):
+            return words[0][1], stop
+    return None
+
+
+def _han_words(text: str) -> Iterator[list[str]]:
+    for run in runs(text):
+        if is_han(run):
+            yield rjieba.cut(run)
+
+
+def _alphanumeric_parts(run: str) -> list[str]:
+    return [part for part in re.split(r"[-‐-―−_./+]+", run) if part]
+
+
+def _model_like(run: str) -> bool:
+    return not is_han(run) and len(run) >= 2 and any(sign.isdigit() for sign in run)

@@ -1,0 +1,217 @@
+"""What every page is given: navigation, account, clock, and the words for codes and amounts."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+    session,
+    url_for,
+)
+from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
+
+from catalogue.accounts.access import public
+from catalogue.accounts.views import local_target
+from catalogue.applications.states import STATES
+from catalogue.database import SHANGHAI, utc_now
+from catalogue.enterprises.taxonomies import district_name, honour_name
+from catalogue.funds.rules import money_words
+from catalogue.messages.operations import count_waiting
+from catalogue.products.taxonomies import advancement_name, domain_name, novelty_name
+
+SCHEMES = {
+    "catalogue": "创新产品推荐目录",
+    "first_set": "首台套装备",
+    "first_version": "首版次软件",
+    "first_batch": "首批次新材料",
+}
+
+PUBLIC_NAVIGATION = (
+    ("产品目录", "listings.catalogue"),
+    ("申报事项", "policies.schemes"),
+    ("公示公告", "notices.notices"),
+    ("证书核验", "certificates.check"),
+)
+FIRM_NAVIGATION = (
+    ("申报", "applications.index"),
+    ("产品", "products.index"),
+    ("资金", "funds.mine"),
+    ("单位资料", "enterprises.profile"),
+    ("产品目录", "listings.catalogue"),
+)
+STAFF_NAVIGATION = {
+    "reviewer": (("我的队列", "reviews.queue"),),
+    "approver": (("审定队列", "reviews.queue"), ("异议", "notices.objections")),
+    "finance": (
+        ("概览", "funds.overview"),
+        ("资金清单", "funds.lists"),
+        ("预算", "funds.budgets"),
+    ),
+    "administrator": (("开批次", "policies.new_round"), ("申报事项", "policies.schemes")),
+    "buyer": (("产品目录", "listings.catalogue"), ("公示公告", "notices.notices")),
+}
+
+bp = Blueprint("pages", __name__)
+
+
+def money(fen: int | None) -> str:
+    """Fen as yuan with two decimals and thousands separated."""
+    if fen is None:
+        return "—"
+    sign, fen = ("−", -fen) if fen < 0 else ("", fen)
+    return f"{sign}{fen // 100:,}.{fen % 100:02d}"
+
+
+def day(value: date | datetime | None) -> str:
+    """A calendar day in Shanghai."""
+    if value is None:
+        return "—"
+    if isinstance(value, datetime):
+        value = value.astimezone(SHANGHAI).date()
+    return value.isoformat()
+
+
+def moment(value: datetime | None) -> str:
+    """A minute in Shanghai."""
+    return "—" if value is None else value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
+def scheme_name(scheme: str) -> str:
+    """The page word of a scheme."""
+    return SCHEMES.get(scheme, scheme)
+
+
+def asset(path: str) -> str:
+    """The address of a static file with its content's hash, so that it may be cached for good."""
+    return url_for("static", filename=path, v=_digest(Path(current_app.static_folder or "") / path))
+
+
+@cache
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _htmx() -> tuple[str, str]:
+    folder = Path(str(files("js_lib_htmx"))) / "static" / "htmx"
+    return str(folder), _digest(folder / "htmx.min.js")
+
+
+@bp.get("/library/htmx.min.js")
+@public
+def library() -> Response:
+    """The htmx file out of its package."""
+    return send_from_directory(_htmx()[0], "htmx.min.js", max_age=31_536_000)
+
+
+@bp.post("/elder")
+@public
+def elder() -> Any:
+    """Switch 长者模式 on or off; the same addresses, larger."""
+    session["elder"] = not session.get("elder", False)
+    return redirect(local_target(request.form.get("next")), code=303)
+
+
+@bp.get("/accessibility")
+@public
+def accessibility() -> Any:
+    """The accessibility statement."""
+    return render_template("layout/accessibility.html")
+
+
+def _navigation() -> list[dict[str, Any]]:
+    user = current_user
+    entries: list[tuple[str, str]] = []
+    if not user.is_authenticated:
+        entries = list(PUBLIC_NAVIGATION)
+    else:
+        entries.append(("待办", "messages.home"))
+        if user.has_role("applicant", "signatory"):
+            entries += FIRM_NAVIGATION
+        for role, links in STAFF_NAVIGATION.items():
+            if user.has_role(role):
+                entries += [link for link in links if link not in entries]
+    room = request.blueprint
+    items = []
+    for label, endpoint in entries:
+        current = request.endpoint == endpoint or (
+            endpoint.split(".")[0] == room and not any(request.endpoint == e for _, e in entries)
+        )
+        item = {"label": label, "url": url_for(endpoint), "current": current, "count": None}
+        if endpoint == "messages.home":
+            item["count"] = count_waiting(user) or None
+        items.append(item)
+    return items
+
+
+def _footer() -> list[dict[str, Any]]:
+    def link(label: str, endpoint: str) -> dict[str, str]:
+        return {"label": label, "url": url_for(endpoint)}
+
+    return [
+        {"title": "按什么办", "links": [link("申报事项与条文", "policies.schemes")]},
+        {
+            "title": "公开",
+            "links": [link("产品目录", "listings.catalogue"), link("公示公告", "notices.notices")],
+        },
+        {"title": "核验", "links": [link("证书核验", "certificates.check")]},
+        {"title": "无障碍", "links": [link("无障碍说明", "pages.accessibility")]},
+    ]
+
+
+def register(app: Flask) -> None:
+    """Give templates their globals and context."""
+    app.register_blueprint(bp)
+    app.jinja_env.globals.update(
+        money=money,
+        money_words=money_words,
+        day=day,
+        moment=moment,
+        asset=asset,
+        csrf_token=generate_csrf,
+        district_name=district_name,
+        honour_name=honour_name,
+        domain_name=domain_name,
+        novelty_name=novelty_name,
+        advancement_name=advancement_name,
+        scheme_name=scheme_name,
+        STATES=STATES,
+    )
+
+    @app.context_processor
+    def page_context() -> dict[str, Any]:
+        account = None
+        signed = current_user and current_user.is_authenticated
+        if signed:
+            account = {
+                "name": current_user.name,
+                "role_label": current_user.role_label,
+                "sign_out_url": url_for("accounts.sign_out"),
+                "url": url_for("messages.home"),
+            }
+        return {
+            "navigation": _navigation(),
+            "account": account,
+            "sign_in_url": url_for("accounts.sign_in"),
+            "footer_links": _footer(),
+            "strip_links": [{"label": "无障碍说明", "url": url_for("pages.accessibility")}],
+            "elder_url": url_for("pages.elder"),
+            "server_time": utc_now().astimezone(SHANGHAI),
+            "demo": app.config["DEMO"] or app.config["TESTING"],
+            "elder": session.get("elder", False),
+            "htmx_url": url_for("pages.library", v=_htmx()[1]),
+        }

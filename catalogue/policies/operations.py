@@ -1,0 +1,177 @@
+"""Publishing policy versions and opening rounds; the only writer of this room's tables."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Date, cast, func, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from catalogue.accounts.models import User
+from catalogue.audit.operations import record
+from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.errors import Refused
+from catalogue.policies import rules
+from catalogue.policies.document import PolicyDocument
+from catalogue.policies.models import Policy, Round
+from catalogue.policies.source import PolicyRefused, read
+
+MAX_TITLE = 80
+
+
+def publish(text: str, actor: User | None) -> Policy:
+    """Store one policy version after every check and every example of its file.
+
+    The same text again gives the version that is there. Raises Refused when the file has
+    problems, when the version number is taken by another text, or when its effective range
+    overlaps another version of the scheme.
+    """
+    try:
+        document = rules.load(text)
+    except PolicyRefused as error:
+        raise Refused(f"政策文件不能发布：{error}", field="text", status=422) from error
+    stored = db.session.scalar(select(Policy).where(Policy.sha256 == document.sha256))
+    if stored is not None:
+        return stored
+    _require_new_version(document)
+    policy = Policy(
+        scheme=document.scheme,
+        version=document.version,
+        title=document.title,
+        effective_from=document.effective_from,
+        effective_to=document.effective_to,
+        source=text,
+        sha256=document.sha256,
+        document=_as_json(read(text).data),
+    )
+    db.session.add(policy)
+    db.session.flush()
+    record("policy.publish", policy, actor, scheme=policy.scheme, version=policy.version,
+           sha256=policy.sha256)
+    return policy
+
+
+def _require_new_version(document: PolicyDocument) -> None:
+    same = select(Policy.id).where(
+        Policy.scheme == document.scheme, Policy.version == document.version
+    )
+    if db.session.scalar(same) is not None:
+        raise Refused(f"{document.version} 版已经发布，发布后不能改；请换一个版本号", "text")
+    endless = date.max
+    overlapping = select(Policy.version).where(
+        Policy.scheme == document.scheme,
+        Policy.effective_from <= (document.effective_to or endless),
+        func.coalesce(Policy.effective_to, cast(endless, Date)) >= document.effective_from,
+    )
+    version = db.session.scalar(overlapping.limit(1))
+    if version is not None:
+        raise Refused(f"施行日期与 {version} 版重叠，请先核对 effective", "text")
+
+
+def _as_json(value: Any) -> Any:
+    """Plain JSON of a policy file's data; decimals and dates become text, so nothing is rounded."""
+    if isinstance(value, dict):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    return value if isinstance(value, bool | int | str | None) else str(value)
+
+
+def load_policies(folder: Path | str, actor: User | None) -> list[Policy]:
+    """Publish every ``*.yaml`` of a folder, by name; a second run changes nothing."""
+    return [
+        publish(path.read_text(encoding="utf-8"), actor)
+        for path in sorted(Path(folder).glob("*.yaml"))
+    ]
+
+
+@lru_cache(maxsize=64)
+def _loaded(sha256: str, text: str) -> PolicyDocument:
+    return rules.load(text, run_examples=False)
+
+
+def document_of(policy: Policy) -> PolicyDocument:
+    """The engine's form of a stored version, cached by its hash."""
+    return _loaded(policy.sha256, policy.source)
+
+
+def open_round(
+    policy: Policy,
+    title: str,
+    year: int,
+    batch: int,
+    opens_at: datetime,
+    closes_at: datetime,
+    actor: User | None,
+) -> Round:
+    """Open a window for applications under ``policy``; the moments are aware.
+
+    Raises Refused when the window is empty, when the policy does not cover its first day, or
+    when the scheme already has this batch in this year.
+    """
+    if not 1 <= len(title) <= MAX_TITLE:
+        raise Refused(f"名称 1 至 {MAX_TITLE} 个字", "title", 422)
+    if closes_at <= opens_at:
+        raise Refused("截止时间要晚于开放时间", "closes_at", 422)
+    document = document_of(policy)
+    first_day = opens_at.astimezone(SHANGHAI).date()
+    if not document.covers(first_day):
+        raise Refused(
+            f"{policy.version} 版不管 {first_day.isoformat()}，请换版本或改开放时间", "opens_at", 422
+        )
+    opened = Round(
+        policy=policy, scheme=policy.scheme, title=title, year=year, batch=batch,
+        opens_at=opens_at, closes_at=closes_at,
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(opened)
+            db.session.flush()
+    except IntegrityError as error:
+        raise Refused(f"{year} 年第 {batch} 批已经有了，请换批次号", "batch") from error
+    record("round.open", opened, actor, policy=policy.id, year=year, batch=batch,
+           opens_at=opens_at.isoformat(), closes_at=closes_at.isoformat())
+    return opened
+
+
+def open_rounds(now: datetime | None = None) -> list[Round]:
+    """Rounds that take applications at ``now``, the nearest deadline first."""
+    moment = now or utc_now()
+    return list(
+        db.session.scalars(
+            select(Round)
+            .where(Round.opens_at <= moment, Round.closes_at >= moment)
+            .order_by(Round.closes_at, Round.id)
+        )
+    )
+
+
+def current_rounds(now: datetime, recent: datetime) -> list[Round]:
+    """Rounds that are open, still to come, or closed since ``recent``, by deadline."""
+    return list(
+        db.session.scalars(
+            select(Round)
+            .where(or_(Round.closes_at >= now, Round.closes_at >= recent))
+            .order_by(Round.closes_at < now, Round.closes_at, Round.id)
+        )
+    )
+
+
+def newest_versions() -> dict[str, Policy]:
+    """Scheme → the version whose effective range begins last."""
+    rows = db.session.scalars(select(Policy).order_by(Policy.effective_from, Policy.id))
+    return {policy.scheme: policy for policy in rows}
+
+
+def versions_of(scheme: str) -> list[Policy]:
+    """Every version of a scheme, the newest first."""
+    return list(
+        db.session.scalars(
+            select(Policy)
+            .where(Policy.scheme == scheme)
+            .order_by(Policy.effective_from.desc(), Policy.id.desc())
+        )
+    )

@@ -1,0 +1,1 @@
+"""产品: what an enterprise made, its specifications and patents."""

@@ -1,0 +1,1 @@
+"""审查: formal check and decision, by two different people."""

@@ -1,0 +1,1 @@
+"""The home page's figures, computed from the tables that pay."""

@@ -1,0 +1,1 @@
+"""Committed demo data: policies, taxonomies, real product lists, invented firms and stories."""

@@ -1,0 +1,176 @@
+"""Stories told with the real verbs: an application driven to any state of its lifecycle."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+from reportlab.pdfgen.canvas import Canvas
+
+from catalogue import jobs
+from catalogue.accounts.models import User
+from catalogue.applications import operations as applications
+from catalogue.applications.models import Application
+from catalogue.certificates import operations as certificates
+from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.notices import operations as notices
+from catalogue.notices.models import Notice, NoticeItem
+from catalogue.policies.models import Round
+from catalogue.policies.operations import document_of
+from catalogue.products.models import Product
+from catalogue.reviews import operations as reviews
+from seeds.firms import signatory_of
+from workers.tasks import HANDLERS
+
+FINDS = ("示范集成电路制造（上海）有限公司", "虚构存储器（上海）股份有限公司", "样例微电子（上海）有限公司")
+BUYER_CODES = ("91310115MA1DEM10XL", "91310115MA1DEM11XJ", "91310115MA1DEM12XG")
+YUAN = 100
+NEGATIVE = {"international_first"}
+
+
+@cache
+def sample_pdf(title: str) -> bytes:
+    """One page that says what it stands for; equal titles give equal bytes."""
+    target = BytesIO()
+    page = Canvas(target, invariant=1)
+    page.setFont("Helvetica", 14)
+    page.drawString(72, 760, f"SAMPLE EVIDENCE  {title.encode('ascii', 'replace').decode()}")
+    page.drawString(72, 736, "Demonstration only.")
+    page.showPage()
+    page.save()
+    return target.getvalue()
+
+
+def contract_rows(
+    closes_on: date, amounts_fen: tuple[int, ...], prefix: str, received: bool = True
+) -> list[dict[str, Any]]:
+    """Contracts a month apart, the newest six weeks before the round closes."""
+    rows = []
+    for position, amount in enumerate(amounts_fen):
+        signed = closes_on - timedelta(days=45 + 30 * (len(amounts_fen) - 1 - position))
+        rows.append(
+            {
+                "number": f"{prefix}-{position + 1}",
+                "buyer_name": FINDS[position % len(FINDS)],
+                "buyer_credit_code": BUYER_CODES[position % len(BUYER_CODES)],
+                "signed_on": signed,
+                "invoiced_on": signed + timedelta(days=5),
+                "amount_fen": amount,
+                "received_fen": amount if received else None,
+            }
+        )
+    return rows
+
+
+def answers_of(application: Application) -> dict[str, Any]:
+    """An answer to every question that makes the application eligible."""
+    given: dict[str, Any] = {}
+    for answer in document_of(application.policy).answers:
+        if answer.type == "boolean":
+            given[answer.id] = answer.id not in NEGATIVE
+        elif answer.type in ("text", "textarea"):
+            given[answer.id] = f"{answer.label}：示例填写，主要指标比同类提高 35%，见检测报告第 2 页。"
+    return given
+
+
+def fill(
+    application: Application,
+    clerk: User,
+    amounts_fen: tuple[int, ...] = (186_000_00, 328_500_00, 412_000_00),
+    received: bool = True,
+) -> None:
+    """Answers, contracts and one file per required material, as a firm would give them."""
+    document = document_of(application.policy)
+    applications.save_answers(application, answers_of(application), clerk)
+    if document.contracts:
+        closes_on = application.round.closes_at.astimezone(SHANGHAI).date()
+        # A claim on the year's results signs within the round's own year.
+        rows = contract_rows(closes_on, amounts_fen, f"HT-{application.number[3:]}", received)
+        applications.save_contracts(application, rows, clerk)
+    for material in document.materials:
+        if material.required:
+            applications.add_evidence(
+                application,
+                material.id,
+                BytesIO(sample_pdf(material.id)),
+                f"{material.name}.pdf",
+                clerk,
+            )
+
+
+def start(opened: Round, product: Product, clerk: User, **filling: Any) -> Application:
+    """A complete draft."""
+    application = applications.start(opened, product, clerk)
+    fill(application, clerk, **filling)
+    return application
+
+
+def submit(application: Application, clerk: User) -> None:
+    """Submitted by whom the policy says."""
+    if "signing" in document_of(application.policy).stages:
+        applications.send_for_signing(application, clerk)
+        applications.submit(application, signatory_of(application.enterprise))
+    else:
+        applications.submit(application, clerk)
+    db.session.commit()
+
+
+def run_jobs() -> None:
+    """Do every due job here, as a worker would."""
+    while waiting := jobs.due():
+        done = [jobs.perform(job_id, HANDLERS) for _, job_id in waiting]
+        if not any(done):
+            return
+
+
+def check_formally(application: Application, reviewer: User) -> None:
+    """Taken up and passed by the reviewer."""
+    reviews.take(application, reviewer)
+    reviews.pass_formal(application, reviewer)
+    db.session.commit()
+
+
+def approve(
+    chosen: list[Application], approver: User, days_ago: int = 0
+) -> Notice:
+    """Approved and put on notice, now or some days ago."""
+    now = utc_now() - timedelta(days=days_ago) if days_ago else None
+    notice = reviews.approve(chosen, approver, now=now)
+    db.session.commit()
+    return notice
+
+
+def close_quietly(now: datetime | None = None) -> None:
+    """The daily job, then whatever it asked for: conclusions and certificates."""
+    notices.close_due(now or utc_now())
+    db.session.commit()
+    run_jobs()
+
+
+def object_to(application: Application) -> Any:
+    """An objection by someone without an account."""
+    item = db.session.scalars(
+        db.select(NoticeItem).where(NoticeItem.application_id == application.id)
+    ).one()
+    objection = notices.file_objection(
+        item,
+        notices.Filing(
+            ground="novelty" if "novelty" in notices.rules.GROUNDS else next(iter(notices.rules.GROUNDS)),
+            argument="示例异议：同类产品两年前已经销售，请核对首次销售时间。",
+            remedy="请核查后再决定是否列入。",
+            contact="示例联系人",
+        ),
+    )
+    db.session.commit()
+    return objection
+
+
+def certificate_of(application: Application) -> Any:
+    """The certificate of a concluded application."""
+    return db.session.scalar(
+        db.select(certificates.Certificate).where(
+            certificates.Certificate.application_id == application.id
+        )
+    )

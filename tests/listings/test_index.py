@@ -1,0 +1,266 @@
+"""The index alone, over plain rows: what is found, in which order, with which counts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue.listings.index import Busy, Reader, Replica, State
+from catalogue.listings.search import PER_PAGE, Page, Search, search
+
+TODAY = date(2026, 11, 24)
+
+
+def entry(number: int, name: str, **given: Any) -> dict[str, Any]:
+    """One listing as the database would give it."""
+    return {
+        "id": number,
+        "number": f"SHCP-2026-{number:04d}",
+        "name": name,
+        "firm_name": "示例（上海）装备有限公司",
+        "model": None,
+        "kind": "equipment",
+        "domain": None,
+        "novelty": None,
+        "advancement": None,
+        "district": None,
+        "region": "上海市",
+        "year": 2026,
+        "summary": "",
+        "specifications": [],
+        "listed_on": TODAY - timedelta(days=30),
+        "valid_until": TODAY + timedelta(days=365),
+        "first_purchase": False,
+        "sample": False,
+        "source_list": None,
+        "status": "listed",
+        **given,
+    }
+
+
+ENTRIES = [
+    entry(1, "12 英寸介质刻蚀机", model="SL-E300", domain="ic", first_purchase=True),
+    entry(2, "等离子体去胶与刻蚀一体机", model="YX-AS208", domain="ic"),
+    entry(3, "高深宽比硅通孔工艺模块", domain="equipment", summary="用于干法刻蚀工艺",
+          valid_until=TODAY + timedelta(days=60)),
+    entry(4, "刻蚀工艺仿真软件", kind="software", domain="digital", firm_name="样例软件有限公司",
+          valid_until=TODAY - timedelta(days=1)),
+    entry(5, "电力变压器 ODFS-400000/500", kind="other", valid_until=None, year=2021,
+          specifications=[{"name": "额定电压", "value": "500", "unit": "kV"}]),
+    entry(6, "文心一言", kind="other", valid_until=TODAY),
+]  # fmt: skip
+
+
+@pytest.fixture
+def replica(tmp_path: Path) -> Replica:
+    made = Replica(tmp_path / "index")
+    with made.writing():
+        made.rebuild(ENTRIES, "here", 100)
+    return made
+
+
+@pytest.fixture
+def reader(replica: Replica) -> Iterator[Reader]:
+    found = replica.reader()
+    assert found is not None
+    yield found
+
+
+def ask(reader: Reader, q: str = "", page: int = 1, sort: str = "relevance", **chosen: Any) -> Page:
+    values = {name: tuple(value.split()) for name, value in chosen.items()}
+    return search(reader, Search(q, values, sort, page), TODAY)
+
+
+def found(reader: Reader, q: str = "", **options: Any) -> set[int]:
+    return {int(hit.number[-4:]) for hit in ask(reader, q, **options).hits}
+
+
+@pytest.mark.parametrize(
+    ("q", "numbers"),
+    [
+        ("刻蚀", {1, 2, 3, 4}),
+        ("刻蚀机", {1, 2}),
+        ("keshi", {1, 2, 4}),
+        ("KESHI", {1, 2, 4}),
+        ("ks", {1, 2, 4}),
+        ("sl-e300", {1}),
+        ("ＳＬＥ３００", {1}),
+        ("sl e 300", {1}),
+        ("sle", {1}),
+        ("SL-E300刻蚀机", {1}),
+        ("odfs400000", {5}),
+        ("变压", {5}),
+        ("蚀一", {2}),
+        ("机", {1, 2}),
+        ("额定电压", {5}),
+        ("样例软件", {4}),
+        ("刻蚀 样例", {4}),
+        ("SHCP-2026-0006", {6}),
+        ("shcp20260006", {6}),
+        ("变压器 刻蚀", set()),
+        ("。。。", set()),
+        ('"刻蚀', {1, 2, 3, 4}),
+        ("name_words:刻蚀 OR *", set()),
+        ("", {1, 2, 3, 4, 5, 6}),
+    ],
+)
+def test_what_a_question_finds(reader: Reader, q: str, numbers: set[int]) -> None:
+    assert found(reader, q) == numbers
+
+
+def test_the_run_as_typed_comes_first(reader: Reader) -> None:
+    assert [hit.number[-1] for hit in ask(reader, "刻蚀机").hits] == ["1", "2"]
+
+
+def test_words_in_the_name_come_before_words_in_the_text(reader: Reader) -> None:
+    assert ask(reader, "刻蚀").hits[-1].number == "SHCP-2026-0003"
+
+
+def test_marks_and_reasons(reader: Reader) -> None:
+    by_number = {hit.number[-1]: hit for hit in ask(reader, "刻蚀").hits}
+    assert ("刻蚀", True) in by_number["1"].name
+    assert [(r.field, r.words) for r in by_number["3"].reasons] == [("summary", ("刻蚀",))]
+    (hit,) = ask(reader, "sl e 300").hits
+    assert [(r.field, r.words) for r in hit.reasons] == [("model", ("SL-E300",))]
+    spoken = ask(reader, "keshi").hits[0]
+    assert spoken.reasons[0].how == "spoken"
+    assert spoken.reasons[0].words == ("刻蚀",)
+
+
+def test_a_facets_own_choice_leaves_its_siblings_counted(reader: Reader) -> None:
+    page = ask(reader, "刻蚀", domain="ic", kind="equipment")
+    assert page.total == 2
+    assert page.facets["domain"] == {"digital": 0, "equipment": 1, "ic": 2, "none": 0}
+    assert page.facets["kind"] == {"equipment": 2, "other": 0, "software": 0}
+    assert page.facets["first_purchase"] == {"no": 1, "yes": 1}
+
+
+def test_several_values_of_one_facet_widen_several_facets_narrow(reader: Reader) -> None:
+    assert found(reader, domain="ic digital") == {1, 2, 4}
+    assert found(reader, domain="ic digital", kind="software") == {4}
+    assert found(reader, domain="none") == {5, 6}
+
+
+def test_status_by_day(reader: Reader) -> None:
+    assert found(reader, status="valid") == {1, 2, 3, 6}
+    assert found(reader, status="expiring") == {3, 6}
+    assert found(reader, status="expired") == {4}
+    assert found(reader, status="undated") == {5}
+    assert ask(reader).facets["status"] == {
+        "valid": 4, "expiring": 2, "expired": 1, "undated": 1,
+    }  # fmt: skip
+    later = search(reader, Search(chosen={"status": ("expired",)}), TODAY + timedelta(days=1))
+    assert later.total == 2
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"), [("newest", "123456"), ("name", "1243 56"), ("remaining", "463125")]
+)
+def test_orders(reader: Reader, sort: str, order: str) -> None:
+    numbers = "".join(hit.number[-1] for hit in ask(reader, sort=sort).hits)
+    if sort == "name":
+        assert sorted(numbers) == list("123456")
+        assert numbers.index("5") < numbers.index("3") < numbers.index("4") < numbers.index("6")
+    else:
+        assert numbers == order
+
+
+def test_equally_good_hits_stand_by_number_and_no_page_repeats_one(tmp_path: Path) -> None:
+    replica = Replica(tmp_path)
+    shuffled = [entry(n * 37 % 211 + 1, "刻蚀机") for n in range(211)]
+    with replica.writing():
+        replica.rebuild(shuffled[:100], "here", 1)
+        state = replica.state()
+        assert state is not None
+        replica.apply(shuffled[100:], state)
+    reader = replica.reader()
+    assert reader is not None
+    pages = [ask(reader, "刻蚀机", page=n) for n in range(1, 12)]
+    numbers = [hit.number for page in pages for hit in page.hits]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) == 211
+    assert len(pages[0].hits) == PER_PAGE
+
+
+def test_a_change_replaces_and_a_removal_takes_out(replica: Replica) -> None:
+    changed = [{**ENTRIES[0], "name": "清洗机"}, {**ENTRIES[1], "status": "removed"}]
+    state = replica.state()
+    assert state is not None
+    with replica.writing():
+        replica.apply(changed, state)
+    reader = replica.reader()
+    assert reader is not None
+    assert found(reader, "刻蚀") == {3, 4}
+    assert found(reader, "清洗") == {1}
+    assert ask(reader).total == 5
+
+
+def test_one_writer_per_folder(replica: Replica) -> None:
+    second = Replica(replica.root)
+    with replica.writing(), pytest.raises(Busy), second.writing():
+        pass
+
+
+def test_another_process_sees_what_the_writer_committed(replica: Replica) -> None:
+    other = Replica(replica.root)
+    before = other.reader()
+    assert before is not None
+    state = replica.state()
+    assert state is not None
+    with replica.writing():
+        replica.apply([entry(7, "新产品")], state)
+    after = other.reader()
+    assert after is not None
+    assert found(after, "新产品") == {7}
+
+
+@pytest.mark.parametrize("harm", ["lost", "pointer", "meta", "generation"])
+def test_a_lost_or_damaged_folder_has_no_reader(replica: Replica, harm: str) -> None:
+    state = replica.state()
+    assert state is not None
+    if harm == "lost":
+        shutil.rmtree(replica.root)
+    elif harm == "pointer":
+        replica.pointer.write_text("{not json")
+    elif harm == "meta":
+        (replica.root / state.folder / "meta.json").write_text("garbage")
+    else:
+        shutil.rmtree(replica.root / state.folder)
+    assert Replica(replica.root).reader() is None
+    fresh = Replica(replica.root)
+    with fresh.writing():
+        fresh.rebuild(ENTRIES, "here", 100)
+    reader = fresh.reader()
+    assert reader is not None
+    assert ask(reader).total == 6
+
+
+def test_old_generations_are_swept_away(replica: Replica) -> None:
+    with replica.writing():
+        replica.rebuild(ENTRIES[:1], "here", 101)
+    assert len(list(replica.root.glob("g-*"))) == 1
+
+
+def test_a_failed_build_leaves_the_old_generation(replica: Replica) -> None:
+    with pytest.raises(KeyError), replica.writing():
+        replica.rebuild([{"id": 1, "status": "listed"}], "here", 101)
+    reader = replica.reader()
+    assert reader is not None
+    assert ask(reader).total == 6
+    assert len(list(replica.root.glob("g-*"))) == 1
+
+
+def test_an_empty_catalogue_answers(tmp_path: Path) -> None:
+    replica = Replica(tmp_path)
+    with replica.writing():
+        replica.rebuild([], "here", 1)
+    reader = replica.reader()
+    assert reader is not None
+    assert ask(reader, "刻蚀").total == 0
+    assert ask(reader, status="valid").total == 0
+    assert isinstance(replica.state(), State)

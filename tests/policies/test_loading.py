@@ -1,0 +1,116 @@
+"""What a policy file may not be: each refusal names its line and reason, in words and quickly."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from catalogue.policies.rules import PolicyRefused, load
+from catalogue.policies.source import MAX_BYTES
+from tests.policies.small import TEXT, changed
+
+FLOOR = "value: 1000.00, unit: 元"
+REQUIRE = "require: total(contracts) >= p.floor"
+
+
+def refusal(text: str) -> PolicyRefused:
+    with pytest.raises(PolicyRefused) as caught:
+        load(text)
+    return caught.value
+
+
+def test_the_small_policy_loads() -> None:
+    document = load(TEXT)
+    assert (document.scheme, document.version) == ("first_version", "T-1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (REQUIRE, "require: total(contracts) >= p.flor", "没有参数 p.flor"),
+        (REQUIRE, "require: total(contract) >= p.floor", "没有事实 contract"),
+        (REQUIRE, "require: 'contracts.all(c, c.amont > 1)'", "没有事实 contracts[].amont"),
+        (REQUIRE, "require: product.nam == p.floor", "没有事实 product.nam"),
+        (REQUIRE, "require: sum(contracts) >= p.floor", "没有函数 sum"),
+        (REQUIRE, "require: contracts[0].amount >= p.floor", "不用下标取值"),
+        (REQUIRE, "require: total(contracts) >= ", "写法有误"),
+        (REQUIRE, "require: 'total(contracts) >= 1.5'", "不写小数"),
+        (REQUIRE, f"require: {'(' * 30}true{')' * 30}", "括号嵌套"),
+        (REQUIRE, f"require: {'true && ' * 200}true", "个字符"),
+        ("words: 累计不低于 {p.floor}", "words: 累计不低于 {total(contracts)}", "没有事实 contracts"),
+        ("words: 累计不低于 {p.floor}", "words: 累计不低于 {p.floor", "花括号没有成对"),
+        ("otherwise: ineligible", "otherwise: maybe", "otherwise 写"),
+        ("article: 第一条\n    require", "article: 第二条\n    require", "没有条文“第二条”"),
+        (FLOOR, "value: -1.00, unit: 元", "0 以上"),
+        (FLOOR, "value: 0.001, unit: 元", "最多两位小数"),
+        (FLOOR, "value: .nan, unit: 元", "不是一个数"),
+        (FLOOR, "value: 99999999999999999999, unit: 元", "数字超过"),
+        ("value: 0.333333, unit: 比例", "value: 20, unit: 比例", "0 到 1 的小数"),
+        ("from: 2020-01-01", "from: 2024-02-30", "没有 2024-02-30 这一天"),
+        ("to: 2020-12-31", "to: 2019-12-31", "早于"),
+        ("title: 小政策", "title: 小政策\ntitle: 又一个", "写了两次"),
+        ("title: 小政策", "title: 小政策\nsurprise: 1", "没有 surprise 这一节"),
+        ("title: 小政策", "title: &a 小政策", "不支持锚点"),
+        ("title: 小政策", "title: !!python/object:os.system x", "不支持类型标签"),
+        ("scheme: first_version", "scheme: third", "scheme 只能是"),
+        ("[formal_check, committee, notice]", "[formal_check, lunch]", "没有环节 lunch"),
+        ("[formal_check, committee, notice]", "[notice, formal_check]", "依次"),
+        ("confidence: 见}\nparameters", "confidence: 真的}\nparameters", "confidence 只能是"),
+        ('value: "share(base, p.rate)"', "value: base * p.rate", "算不出"),
+        ("value: total(contracts), article", "value: amount, article", "没有事实 amount"),
+        ("expect: {total: fail}", "expect: {total: pass}", "应为 pass，算得 fail"),
+        ("amount: 333.33", "amount: 333.34", "金额应为 333.34，算得 333.33"),
+        ("{amount: 999.99}", "{amount: 1000.01}", "没有一个“不符”的例子"),
+        ("{amount: 999.99}", "{amout: 999.99}", "没有事实 contracts.amout"),
+        ("id: total\n", "id: Total!\n", "小写字母"),
+    ],
+)
+def test_a_faulty_file_is_refused_with_its_reason(old: str, new: str, reason: str) -> None:
+    assert reason in str(refusal(changed(old, new)))
+
+
+def test_a_refusal_names_the_line() -> None:
+    text = changed(REQUIRE, "require: total(contracts) >= p.flor")
+    line = next(n for n, t in enumerate(text.splitlines(), 1) if "p.flor" in t)
+    assert refusal(text).problems[0].line == line
+
+
+def test_all_faults_are_named_at_once() -> None:
+    text = changed("confidence: 见}\nparameters", "confidence: 真的}\nparameters").replace(
+        "value: 0.333333", "value: 33"
+    )
+    assert len(refusal(text).problems) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- a\n- b\n",
+        "a: [",
+        "\t",
+        "[" * 5_000,
+        "a:\n" + "".join(f"{' ' * i}b:\n" for i in range(1, 300)),
+        "a: &x [1]\nb: *x\n",
+        "x: " + "a" * MAX_BYTES,
+        TEXT + "\nterms: {" + ", ".join(f"k{i}: v" for i in range(9_000)) + "}\nnope: 1\n",
+        "{? [a] : b}",
+        "\x00",
+    ],
+    ids=["empty", "list", "open", "tab", "brackets", "deep", "alias", "long", "wide", "key", "nul"],
+)
+def test_hostile_text_is_refused_in_words_within_a_second(text: str) -> None:
+    started = time.process_time()
+    assert refusal(text).problems[0].reason
+    assert time.process_time() - started < 1
+
+
+def test_macros_within_macros_are_bounded() -> None:
+    deep = "contracts.all(a, contracts.all(b, contracts.all(c, contracts.all(d, true))))"
+    assert "逐项遍历" in str(refusal(changed(REQUIRE, f"require: '{deep}'")))
+
+
+def test_mixing_a_rate_with_money_by_hand_is_caught_by_the_examples() -> None:
+    text = changed('value: "share(base, p.rate)"', "value: base * p.rate")
+    assert "例子“正好”" in str(refusal(text))

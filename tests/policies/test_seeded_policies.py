@@ -1,0 +1,90 @@
+"""The four real policies: their own examples, boundaries on both sides, sources and honesty."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from catalogue.policies.document import SCHEMES, PolicyDocument
+from catalogue.policies.rules import canonical, evaluate, load
+from catalogue.policies.wording import UNFILLED
+
+FILES = sorted(Path("seeds/policies").glob("*.yaml"))
+DOCUMENTS = {path.stem: load(path.read_text("utf-8")) for path in FILES}
+TAXONOMIES = yaml.safe_load(Path("seeds/taxonomies.yaml").read_text("utf-8"))
+CASES = [
+    pytest.param(document, example, id=f"{stem}: {example.name}")
+    for stem, document in DOCUMENTS.items()
+    for example in document.examples
+]
+
+
+def test_each_scheme_has_a_policy() -> None:
+    assert {document.scheme for document in DOCUMENTS.values()} == set(SCHEMES)
+
+
+@pytest.mark.parametrize(("document", "example"), CASES)
+def test_each_example_gives_what_its_author_expects(document: PolicyDocument, example) -> None:
+    report = evaluate(document, example.facts, example.today)
+    results = {finding.rule: finding.result for finding in report.findings}
+    assert results | dict(example.expect) == results
+    assert example.verdict in (None, report.verdict)
+    assert example.amount_fen in (None, report.amount_fen)
+    assert canonical(report) == canonical(evaluate(document, example.facts, example.today))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_every_rule_is_seen_met_and_not_met(document: PolicyDocument) -> None:
+    seen = {rule.id: set() for rule in document.rules}
+    for example in document.examples:
+        for finding in evaluate(document, example.facts, example.today).findings:
+            seen[finding.rule].add(finding.result)
+    assert all({"pass", "fail"} <= results for results in seen.values())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_the_first_example_is_eligible_and_leaves_nothing_unfilled(
+    document: PolicyDocument,
+) -> None:
+    report = evaluate(document, document.examples[0].facts, document.examples[0].today)
+    assert report.verdict == "eligible"
+    assert UNFILLED not in canonical(report).decode()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_what_no_public_text_gives_is_a_placeholder(document: PolicyDocument) -> None:
+    for parameter in document.parameters.values():
+        assert parameter.placeholder or parameter.confidence != "缺", parameter.name
+    assert document.notice_working_days.placeholder
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_round_of_2026_runs_under_the_continued_text(document: PolicyDocument) -> None:
+    from datetime import date
+
+    assert document.covers(document.effective_from)
+    assert document.covers(date(2026, 9, 1))
+    assert not document.covers(date(2025, 6, 1))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_materials_are_known_to_the_taxonomies(document: PolicyDocument) -> None:
+    known = {
+        item["id"]
+        for group in ("common", document.scheme)
+        for item in TAXONOMIES["materials"][group]["items"]
+    }
+    assert {material.id for material in document.materials} <= known
+
+
+def test_an_invoice_span_two_days_too_long_reads_as_on_the_picture() -> None:
+    document = DOCUMENTS["first_version-2020"]
+    example = next(e for e in document.examples if e.name == "跨度多两天")
+    report = evaluate(document, example.facts, example.today)
+    finding = next(f for f in report.findings if f.rule == "contract-span")
+    assert finding.read == "367 天（2025-11-18 至 2026-11-20）"
+    assert finding.gap == "多 2 天"
+    assert [line.amount_fen for line in report.worksheet] == [92_650_000, 18_530_000, 18_530_000]
+    assert report.worksheet[0].operands == "186,000.00 ＋ 328,500.00 ＋ 412,000.00"

@@ -1,0 +1,11 @@
+"""When the clock itself rings: the sweep, the heartbeat and the daily job."""
+
+from __future__ import annotations
+
+from celery.schedules import crontab
+
+SCHEDULE = {
+    "sweep": {"task": "portal.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "daily": {"task": "portal.daily", "schedule": crontab(hour=17, minute=5)},
+    "catch-up": {"task": "portal.daily", "schedule": crontab(hour=0, minute=10)},
+}
