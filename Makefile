@@ -8,6 +8,8 @@ FLASK := $(PYTHON) -m flask --app wsgi
 STAMP := $(VENV)/installed
 # Two workers suit two cores; WORKERS=0 runs in one process, which a debugger needs.
 WORKERS ?= 2
+# Without byte code every process compiles thousands of modules before it starts.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test bench lint format clean
 

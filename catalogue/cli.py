@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import datetime, time
 from pathlib import Path
 
 import click
@@ -14,14 +15,48 @@ from sqlalchemy import exists, select
 
 from catalogue import embedded, supervisor
 from catalogue.accounts.models import ROLES, User
+from catalogue.applications import operations as applications
+from catalogue.audit import operations as audit
 from catalogue.certificates import fonts
 from catalogue.config import ROOT, Config, demo_password
-from catalogue.database import db
+from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents import operations as documents
+from catalogue.funds import operations as funds
+from catalogue.listings import commands as import_listings
+from catalogue.notices import operations as notices
 
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    app.cli.add_command(serve)
+    for command in (serve, check, daily):
+        app.cli.add_command(command)
+    import_listings.register(app)
+
+
+@click.command("check")
+def check() -> None:
+    """Verify the audit chain, the money identities, the stored files and the due jobs."""
+    breaches = [
+        *audit.breaches(),
+        *funds.identities(),
+        *applications.waiting_without_job(),
+        *documents.missing_files(),
+    ]
+    for breach in breaches:
+        click.echo(breach)
+    if breaches:
+        raise SystemExit(1)
+    click.echo("Everything holds: audit chain, money identities, files, due jobs.")
+
+
+@click.command("daily")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="As of the end of this day.")
+def daily(day: datetime | None) -> None:
+    """Close the notices whose period is over, as the clock does every day."""
+    now = utc_now() if day is None else datetime.combine(day.date(), time.max, SHANGHAI)
+    closed = notices.close_due(now)
+    db.session.commit()
+    click.echo(f"{closed} cleared; the worker concludes them.")
 
 
 @click.command("serve")

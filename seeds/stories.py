@@ -26,7 +26,12 @@ from workers.tasks import HANDLERS
 
 FINDS = ("示范集成电路制造（上海）有限公司", "虚构存储器（上海）股份有限公司", "样例微电子（上海）有限公司")
 BUYER_CODES = ("91310115MA1DEM10XL", "91310115MA1DEM11XJ", "91310115MA1DEM12XG")
-YUAN = 100
+# Contracts that pass each scheme's thresholds, in fen.
+AMOUNTS = {
+    "first_set": (12_870_000_00,),
+    "first_version": (186_000_00, 328_500_00, 412_000_00),
+    "first_batch": (620_000_00, 815_000_50),
+}
 NEGATIVE = {"international_first"}
 
 
@@ -78,7 +83,7 @@ def answers_of(application: Application) -> dict[str, Any]:
 def fill(
     application: Application,
     clerk: User,
-    amounts_fen: tuple[int, ...] = (186_000_00, 328_500_00, 412_000_00),
+    amounts_fen: tuple[int, ...] | None = None,
     received: bool = True,
 ) -> None:
     """Answers, contracts and one file per required material, as a firm would give them."""
@@ -86,8 +91,8 @@ def fill(
     applications.save_answers(application, answers_of(application), clerk)
     if document.contracts:
         closes_on = application.round.closes_at.astimezone(SHANGHAI).date()
-        # A claim on the year's results signs within the round's own year.
-        rows = contract_rows(closes_on, amounts_fen, f"HT-{application.number[3:]}", received)
+        amounts = amounts_fen or AMOUNTS[application.scheme]
+        rows = contract_rows(closes_on, amounts, f"HT-{application.number[3:]}", received)
         applications.save_contracts(application, rows, clerk)
     for material in document.materials:
         if material.required:
@@ -157,7 +162,7 @@ def object_to(application: Application) -> Any:
     objection = notices.file_objection(
         item,
         notices.Filing(
-            ground="novelty" if "novelty" in notices.rules.GROUNDS else next(iter(notices.rules.GROUNDS)),
+            ground=next(iter(notices.rules.GROUNDS)),
             argument="示例异议：同类产品两年前已经销售，请核对首次销售时间。",
             remedy="请核查后再决定是否列入。",
             contact="示例联系人",

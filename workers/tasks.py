@@ -41,7 +41,11 @@ def define(celery: Celery) -> None:
     """Register one task per job kind, and the two that the clock rings."""
     for kind in HANDLERS:
         _define_job(celery, kind)
-    celery.task(name="portal.sweep")(lambda: sweep(celery))
+
+    def ring_again() -> None:
+        sweep(celery)
+
+    celery.task(name="portal.sweep")(ring_again)
     celery.task(name="portal.daily")(daily)
 
 

@@ -51,9 +51,7 @@ class Certificate(Keyed, db.Model):
         CheckConstraint("file_sha256 ~ '^[0-9a-f]{64}$'", name="file_sha256"),
         CheckConstraint("wording->>'number' = number", name="wording_number"),
         CheckConstraint("valid_until >= valid_from", name="validity"),
-        CheckConstraint(
-            "num_nonnulls(document_id, file_sha256, issued_at) IN (0, 3)", name="file"
-        ),
+        CheckConstraint("num_nonnulls(document_id, file_sha256, issued_at) IN (0, 3)", name="file"),
         CheckConstraint("state <> 'registered' OR issued_at IS NULL", name="registered"),
         CheckConstraint("state <> 'issued' OR issued_at IS NOT NULL", name="issued"),
         CheckConstraint(

@@ -237,9 +237,7 @@ def _by_hash(sha256: str) -> Certificate | None:
 def signatory() -> signing.Signatory:
     """Who signs here; loaded once per process."""
     config = current_app.config
-    return signing.load(
-        config["KEYS_DIR"], config["SIGNING_PKCS12"], config["SIGNING_PASSPHRASE"]
-    )
+    return signing.load(config["KEYS_DIR"], config["SIGNING_PKCS12"], config["SIGNING_PASSPHRASE"])
 
 
 def without_file() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from math import cos, pi, sin
 from typing import Any
 
@@ -82,7 +83,7 @@ def _through(points: list[tuple[tuple[float, float], tuple[float, float]]]) -> s
     """A curve through points with given derivatives (Hermite), as cubic Bézier pieces."""
     (x, y), _ = points[0]
     out = [f"{x:.2f} {y:.2f} m"]
-    for ((x0, y0), (u0, v0)), ((x1, y1), (u1, v1)) in zip(points, points[1:], strict=False):
+    for ((x0, y0), (u0, v0)), ((x1, y1), (u1, v1)) in pairwise(points):
         out.append(
             f"{x0 + u0 / 3:.2f} {y0 + v0 / 3:.2f} {x1 - u1 / 3:.2f} {y1 - v1 / 3:.2f}"
             f" {x1:.2f} {y1:.2f} c"

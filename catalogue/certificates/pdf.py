@@ -135,7 +135,7 @@ class Sheet:
 
     def raw(self, operators: str) -> None:
         """PDF operators as they are."""
-        self.canvas._code.append(operators)
+        self.canvas.addLiteral(operators)
 
     def line(self, x0: float, x1: float, y: float, width: float, colour: HexColor) -> None:
         """A horizontal rule."""
@@ -205,11 +205,9 @@ def _printable(wording: Wording) -> Wording:
 
 def _embed(canvas: Canvas, wording: Wording) -> None:
     """Attach the words as JSON, so that another portal reads them without typing."""
-    document = canvas._doc
+    document = canvas._doc  # noqa: SLF001 (ReportLab attaches no files by itself)
     content = PDFStream(
-        PDFDictionary(
-            {"Type": PDFName("EmbeddedFile"), "Subtype": "/application#2Fjson"}
-        ),
+        PDFDictionary({"Type": PDFName("EmbeddedFile"), "Subtype": "/application#2Fjson"}),
         wording.canonical(),
         filters=[PDFZCompress],
     )
@@ -237,14 +235,15 @@ def _forms(canvas: Canvas) -> None:
     }
     for name, (operators, box) in shapes.items():
         canvas.beginForm(name, *box)
-        canvas._code.append(operators)
+        canvas.addLiteral(operators)
         canvas.endForm()
 
 
 def _border(sheet: Sheet) -> None:
     canvas = sheet.canvas
     names = ("swell", "corner", "centre")
-    draw = {name: f"/{canvas._doc.getXObjectName(name)} Do" for name in names}
+    document = canvas._doc  # noqa: SLF001 (a form is placed 144 times; doForm would be slow)
+    draw = {name: f"/{document.getXObjectName(name)} Do" for name in names}
     for name in draw:
         # doForm notes the use of the form on this page; drawn far outside it shows nothing.
         canvas.saveState()
@@ -308,9 +307,7 @@ def _head(sheet: Sheet, words: Wording) -> None:
     sheet.line(384, 896, 259, 2, SEAL_RED)
     sheet.line(384, 896, 261.6, 0.9, SEAL_RED)
     sheet.fitted((176, 301, 928, 30), words.statement, 16, align="centre")
-    sheet.fitted(
-        (176, 325.5, 928, 20), words.statement_english, 12.5, colour=INK_2, align="centre"
-    )
+    sheet.fitted((176, 325.5, 928, 20), words.statement_english, 12.5, colour=INK_2, align="centre")
 
 
 def _product(sheet: Sheet, words: Wording) -> None:
@@ -346,9 +343,7 @@ def _particulars(sheet: Sheet, words: Wording) -> None:
             sheet.line(x, x + 432, 462.5 + 55.3 * index, 0.8, EDGE)
 
 
-def _particular(
-    sheet: Sheet, x: float, top: float, row: tuple[str, str, str, str | None]
-) -> None:
+def _particular(sheet: Sheet, x: float, top: float, row: tuple[str, str, str, str | None]) -> None:
     label, english, value, note = row
     sheet.text((x, top + 26), label, 13.1, colour=INK_2)
     sheet.text((x, top + 40.5), english, 10.7, colour=INK_2)

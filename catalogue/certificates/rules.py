@@ -87,11 +87,11 @@ def statement(scheme: str, year: int, batch: int, *, objected: bool) -> tuple[st
     act, act_english = RECOGNISED[scheme]
     quiet = "公示，所提异议经核查不成立" if objected else "公示无异议"
     quiet_english = "with objections examined and dismissed" if objected else "without objection"
-    return (
-        f"经申报、审查、{quiet}，下列产品{act}（{chinese}）。",
+    sentence = (
         f"Following application, review and public notice {quiet_english}, the product below "
-        f"{act_english} ({english}).",
+        f"{act_english} ({english})."
     )
+    return f"经申报、审查、{quiet}，下列产品{act}（{chinese}）。", sentence
 
 
 def tier_words(

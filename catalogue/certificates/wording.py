@@ -112,9 +112,7 @@ class Wording:
 
 def canonical(document: dict[str, Any]) -> bytes:
     """``document`` in the one byte form that is hashed."""
-    return json.dumps(
-        document, ensure_ascii=False, sort_keys=True, separators=(",", ":")
-    ).encode()
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def check_code(wording_sha256: str) -> str:

@@ -39,6 +39,8 @@ class Sums:
 
     by_scheme: dict[str, SchemeSum] = field(default_factory=dict)
     changed_at: datetime | None = None
+    # Some amount rests on a number that no public text gave (示范参数).
+    placeholder: bool = False
 
     @property
     def lines(self) -> int:
@@ -117,6 +119,7 @@ def sums(selection: Selection) -> Sums:
             func.coalesce(func.sum(Award.amount_fen).filter(~Award.held), 0),
             func.count().filter(Award.held),
             func.max(Award.changed_at),
+            func.bool_or(Award.placeholder),
         )
         .select_from(Award)
         .join(Award.budget)
@@ -124,9 +127,11 @@ def sums(selection: Selection) -> Sums:
         .group_by(Budget.scheme)
     ).all()
     parts = {
-        scheme: SchemeSum(lines, int(total), held) for scheme, lines, total, held, _ in rows
+        scheme: SchemeSum(lines, int(total), held) for scheme, lines, total, held, _, _ in rows
     }
-    return Sums(parts, max((row[4] for row in rows), default=None))
+    return Sums(
+        parts, max((row[4] for row in rows), default=None), any(row[5] for row in rows)
+    )
 
 
 def page_of(selection: Selection, page: int) -> list[Award]:

@@ -32,7 +32,7 @@ from catalogue.funds.selection import Selection
 from catalogue.policies.models import Policy
 
 # Lock order, everywhere: application, audit chain, budget, award.
-LIST_LOCK = 7_201_412
+LIST_LOCK = 7_201_431
 
 
 @when("approve")
@@ -65,6 +65,7 @@ def reserve(application: Application, actor: User | None, reason: str | None) ->
         contracts="、".join(contract.number for contract in application.contracts),
         policy_version=application.policy.version,
         articles=articles_of(report.worksheet),
+        placeholder=any(line.get("placeholder") for line in report.worksheet),
         bank_account_id=account.id if account else None,
         account_check=check,
     )
@@ -359,7 +360,7 @@ def _build(
         conditions=tuple(selection.words(CLAIMS, lists.districts())),
         data_changed_at=whole.changed_at,
         full_accounts=full,
-        placeholder=any(b.placeholder for b in lists.budgets(selection.year, selection.scheme)),
+        placeholder=whole.placeholder,
     )
     made = sheet.make(kind, lines, about)
     if (made.lines, made.total_fen, made.held) != (whole.lines, whole.total_fen, whole.held):

@@ -242,7 +242,7 @@ def _facts(about: About, count: _Count, held: int) -> Iterator[tuple[str, str]]:
     yield "账号", "完整，仅限财务拨付使用" if about.full_accounts else "只显示前四位和后四位"
     yield "各行内容的 SHA-256", count.digest.hexdigest()
     if about.placeholder:
-        yield "示范参数", "预算总额或政策参数含示范参数，不作拨付依据"
+        yield "示范参数", "部分金额由示范参数算出，不作拨付依据"
     yield "同一清单", "数据没有变动时，再次下载的文件逐字节相同；文件的 SHA-256 见下载页面"
 
 

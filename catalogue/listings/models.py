@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from catalogue.database import Keyed, db, frozen_columns, guard, utc_now
 
+NUMBER = re.compile(r"(SHCP|SL)-[0-9]{4}-[0-9]{4,9}")
 KINDS = {"equipment": "首台套装备", "software": "首版次软件", "material": "首批次新材料"}
 KINDS["other"] = "其他产品"
 
@@ -72,7 +74,7 @@ class Listing(Keyed, db.Model):
         Index("ix_listing_valid_until", "valid_until"),
         Index("ix_listing_product_id", "product_id"),
         Index("ix_listing_enterprise_id", "enterprise_id"),
-        CheckConstraint("number ~ '^(SHCP|SL)-[0-9]{4}-[0-9]{4,}$'", name="number"),
+        CheckConstraint(f"number ~ '^{NUMBER.pattern}$'", name="number"),
         CheckConstraint("(application_id IS NULL) <> (source_list IS NULL)", name="origin"),
         CheckConstraint("length(name) BETWEEN 1 AND 120", name="name"),
         CheckConstraint("length(firm_name) BETWEEN 1 AND 120", name="firm_name"),

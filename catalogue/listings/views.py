@@ -14,7 +14,7 @@ from catalogue.audit.operations import trail
 from catalogue.database import db
 from catalogue.listings import filters, presenting
 from catalogue.listings.ask import ask
-from catalogue.listings.models import Listing
+from catalogue.listings.models import NUMBER, Listing
 from catalogue.listings.operations import shanghai_day
 from catalogue.listings.search import MAX_HITS, PER_PAGE, Page, Search
 
@@ -73,6 +73,8 @@ def _kept(search: Search) -> dict[str, list[tuple[str, str]]]:
 @public
 def product(number: str) -> Any:
     """One product: what the authority says of it, its figures, its source and its changes."""
+    if NUMBER.fullmatch(number) is None:
+        abort(404)
     listing = db.session.scalar(select(Listing).where(Listing.number == number))
     if listing is None:
         abort(404)

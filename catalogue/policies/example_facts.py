@@ -38,7 +38,7 @@ def _unit(value: Any, field: Field, path: str) -> Any:
 
 def _object(value: Any, fields: Mapping[str, Field], path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"例子里 {path} 应是一组“键: 值”")
+        raise ValueError(f"例子里 {path} 应是一组“键: 值”")  # noqa: TRY004  words for an author
     made = {}
     for key, item in value.items():
         if key not in fields:
@@ -48,9 +48,7 @@ def _object(value: Any, fields: Mapping[str, Field], path: str) -> dict[str, Any
     return made
 
 
-def with_units(
-    facts: Mapping[str, Any], schema: Mapping[str, Group | Words]
-) -> dict[str, Any]:
+def with_units(facts: Mapping[str, Any], schema: Mapping[str, Group | Words]) -> dict[str, Any]:
     """Facts with yuan as fen and dates as days; raises ValueError naming what does not fit."""
     made: dict[str, Any] = {}
     for name, value in facts.items():

@@ -112,7 +112,7 @@ def _span(missing: Missing) -> Callable[..., int]:
 
 
 def _each(missing: Missing) -> Callable[..., list[Any]]:
-    return lambda items, key: missing.values(items, key)
+    return missing.values
 
 
 def _flat(pick: Callable[..., Any]) -> Callable[[Missing], Callable[..., Any]]:
@@ -190,6 +190,9 @@ class Expression:
     paths: tuple[str, ...]
     parameters: tuple[str, ...]
     kind: str
+    # Root and key when the expression is one plain name: most holes of sentences are, and a
+    # look-up is far cheaper than handing the whole context to CEL.
+    direct: tuple[str, str] | None = None
 
 
 def _without_strings(text: str) -> str:
@@ -362,10 +365,12 @@ def compiled(text: str, names: Names) -> Expression:
         names.kind(path)
     loose = set(program.variables()) - {p.split(".")[0].removesuffix("[]") for p in paths}
     if loose - set(bound):
-        raise BadExpression(f"没有事实 {sorted(loose - set(bound))[0]}")
+        raise BadExpression(f"没有事实 {min(loose - set(bound))}")
     parameters = tuple(path[2:] for path in paths if path.startswith("p."))
     kind = _kind_of(text, bare, paths, names)
-    return Expression(text, program, tuple(paths), parameters, kind)
+    plain = re.fullmatch(rf"({_IDENTIFIER})\.({_IDENTIFIER})", text.strip())
+    direct = (plain.group(1), plain.group(2)) if plain else None
+    return Expression(text, program, tuple(paths), parameters, kind, direct)
 
 
 # ------------------------------------------------------------------ running
@@ -396,19 +401,20 @@ class Run:
     ) -> None:
         self._facts = facts
         self._schema = schema
+        self._variables = {**facts, **variables}
         self._missing = Missing()
         self._lines_missing: dict[str, tuple[str, ...]] = {}
         # Facts do not change during an evaluation, and a worksheet line is only read once it is
         # set, so the same text has the same outcome wherever it stands.
         self._known: dict[str, Outcome] = {}
         functions = {name: item.build(self._missing) for name, item in FUNCTIONS.items()}
-        self._context = cel.Context(variables={**facts, **variables}, functions=functions)
+        self._context = cel.Context(variables=self._variables, functions=functions)
 
-    def set(self, name: str, value: Any) -> None:
+    def remember(self, name: str, value: Any) -> None:
         """Make a worksheet line readable by the lines after it."""
         self._context.add_variable(name, value)
 
-    def set_missing(self, name: str, missing: tuple[str, ...]) -> None:
+    def remember_missing(self, name: str, missing: tuple[str, ...]) -> None:
         """Remember why a worksheet line has no value."""
         self._lines_missing[name] = missing
 
@@ -420,6 +426,11 @@ class Run:
         return outcome
 
     def _run(self, expression: Expression) -> Outcome:
+        if expression.direct is not None:
+            root, key = expression.direct
+            found = self._variables.get(root)
+            if isinstance(found, Mapping) and key in found:
+                return Outcome(value=found[key])
         if self._lines_missing:
             for path in expression.paths:
                 if path in self._lines_missing:
@@ -435,9 +446,7 @@ class Run:
             return self._lacking(expression, set(self._missing.keys), None)
         return Outcome(value=value)
 
-    def _lacking(
-        self, expression: Expression, keys: set[str], error: Exception | None
-    ) -> Outcome:
+    def _lacking(self, expression: Expression, keys: set[str], error: Exception | None) -> Outcome:
         labels = [*self._absent_lists(expression), *self._labels(expression, keys)]
         if labels:
             return Outcome(missing=tuple(dict.fromkeys(labels)))
@@ -457,9 +466,10 @@ class Run:
         for path in expression.paths:
             root, _, rest = path.partition(".")
             group = self._schema.get(root)
-            if isinstance(group, Group) and not group.many and rest in keys:
-                if rest not in self._facts[root]:
-                    labels.append(group.fields[rest].label)
+            if not isinstance(group, Group) or group.many or rest not in keys:
+                continue
+            if rest not in self._facts[root]:
+                labels.append(group.fields[rest].label)
         roots = {path.split(".")[0].removesuffix("[]") for path in expression.paths}
         return labels + self._item_labels(keys, roots)
 

@@ -29,7 +29,8 @@ class RoundForm(PostedForm):
     def window(self) -> tuple[datetime, datetime]:
         """The two moments, aware: opening at 9:00, closing at the chosen hour."""
         opens_on, closes_on = self.opens_on.data, self.closes_on.data
-        assert isinstance(opens_on, date) and isinstance(closes_on, date)
+        assert isinstance(opens_on, date)
+        assert isinstance(closes_on, date)
         closing = CLOSINGS[self.closes_time.data]
         return (
             datetime.combine(opens_on, OPENING, SHANGHAI),

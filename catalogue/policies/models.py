@@ -36,9 +36,18 @@ class Policy(Keyed, db.Model):
     )
 
 
-FROZEN = (
-    "id scheme version title effective_from effective_to source sha256 document published_at"
-).split()
+FROZEN = [
+    "id",
+    "scheme",
+    "version",
+    "title",
+    "effective_from",
+    "effective_to",
+    "source",
+    "sha256",
+    "document",
+    "published_at",
+]
 frozen_columns(Policy.__table__, tuple(FROZEN))
 
 # An exclusion constraint over scheme and range would need btree_gist, which the embedded server

@@ -49,8 +49,14 @@ def publish(text: str, actor: User | None) -> Policy:
     )
     db.session.add(policy)
     db.session.flush()
-    record("policy.publish", policy, actor, scheme=policy.scheme, version=policy.version,
-           sha256=policy.sha256)
+    record(
+        "policy.publish",
+        policy,
+        actor,
+        scheme=policy.scheme,
+        version=policy.version,
+        sha256=policy.sha256,
+    )
     return policy
 
 
@@ -120,11 +126,18 @@ def open_round(
     first_day = opens_at.astimezone(SHANGHAI).date()
     if not document.covers(first_day):
         raise Refused(
-            f"{policy.version} 版不管 {first_day.isoformat()}，请换版本或改开放时间", "opens_at", 422
+            f"{policy.version} 版不管 {first_day.isoformat()}，请换版本或改开放时间",
+            "opens_at",
+            422,
         )
     opened = Round(
-        policy=policy, scheme=policy.scheme, title=title, year=year, batch=batch,
-        opens_at=opens_at, closes_at=closes_at,
+        policy=policy,
+        scheme=policy.scheme,
+        title=title,
+        year=year,
+        batch=batch,
+        opens_at=opens_at,
+        closes_at=closes_at,
     )
     try:
         with db.session.begin_nested():
@@ -132,8 +145,16 @@ def open_round(
             db.session.flush()
     except IntegrityError as error:
         raise Refused(f"{year} 年第 {batch} 批已经有了，请换批次号", "batch") from error
-    record("round.open", opened, actor, policy=policy.id, year=year, batch=batch,
-           opens_at=opens_at.isoformat(), closes_at=closes_at.isoformat())
+    record(
+        "round.open",
+        opened,
+        actor,
+        policy=policy.id,
+        year=year,
+        batch=batch,
+        opens_at=opens_at.isoformat(),
+        closes_at=closes_at.isoformat(),
+    )
     return opened
 
 

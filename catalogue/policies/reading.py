@@ -41,9 +41,31 @@ Made = TypeVar("Made")
 Path = tuple[Any, ...]
 
 TOP = frozenset(
-    "scheme version title summary documents effective continued articles parameters terms rules "
-    "people gaps answers materials contracts stages notice validity_years promised_days "
-    "worksheet base_facts examples".split()
+    [
+        "scheme",
+        "version",
+        "title",
+        "summary",
+        "documents",
+        "effective",
+        "continued",
+        "articles",
+        "parameters",
+        "terms",
+        "rules",
+        "people",
+        "gaps",
+        "answers",
+        "materials",
+        "contracts",
+        "stages",
+        "notice",
+        "validity_years",
+        "promised_days",
+        "worksheet",
+        "base_facts",
+        "examples",
+    ]
 )
 REQUIRED = ("scheme", "version", "title", "effective", "articles", "rules", "stages", "examples")
 ENTRY_KEYS = {
@@ -91,7 +113,9 @@ class Reader:
             return default
         return value
 
-    def text(self, entry: Mapping[str, Any], key: str, path: Path, default: str | None = None) -> str:
+    def text(
+        self, entry: Mapping[str, Any], key: str, path: Path, default: str | None = None
+    ) -> str:
         """A text; numbers and dates are not silently taken for text."""
         value = entry.get(key)
         if value is None:
@@ -111,9 +135,7 @@ class Reader:
             self.fault(f"{key} 超过 {MAX_ENTRIES} 项", key)
             items = []
         return [
-            ((key, i), item)
-            for i, item in enumerate(items)
-            if self.keys_fit(item, key, (key, i))
+            ((key, i), item) for i, item in enumerate(items) if self.keys_fit(item, key, (key, i))
         ]
 
     def named(self, key: str, *parents: str) -> list[tuple[str, Path, Mapping[str, Any]]]:
@@ -140,7 +162,9 @@ class Reader:
             self.fault(f"{section} 里没有 {key} 这个键", *path, key)
         return True
 
-    def compile(self, make: Callable[[str, Names], Made], text: str, names: Names, path: Path) -> Any:
+    def compile(
+        self, make: Callable[[str, Names], Made], text: str, names: Names, path: Path
+    ) -> Any:
         """An expression or sentence, or None with a problem noted."""
         try:
             return make(text, names)
@@ -185,7 +209,7 @@ def _article_key(
     return key
 
 
-def _value(value: Any, unit: str) -> tuple[Any, str]:
+def _value(value: Any, unit: str) -> tuple[Any, str]:  # noqa: PLR0911  one return per kind
     """The value as expressions read it and its kind; raises ValueError in words."""
     if unit == "元":
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -205,12 +229,14 @@ def _value(value: Any, unit: str) -> tuple[Any, str]:
         return value, "text"
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return value, "words"
-    raise ValueError("value 应是整数、金额（unit: 元）、比例（unit: 比例）、日期、是否、文字或文字列表")
+    raise ValueError(
+        "value 应是整数、金额（unit: 元）、比例（unit: 比例）、日期、是否、文字或文字列表"
+    )
 
 
 def _rate(value: Any) -> dict[str, int]:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("比例的值应是数字")
+        raise ValueError("比例的值应是数字")  # noqa: TRY004  words for an author
     if not 0 <= value <= 1:
         raise ValueError("比例写成 0 到 1 的小数，例如 0.20")
     millionths = Decimal(value) * MILLION
@@ -285,7 +311,9 @@ def _continued(
     for name, parameter in changed.items():
         known = parameters.get(name)
         if known is None or known.kind != parameter.kind:
-            reader.fault(f"参数 {name} 在 parameters 里没有，或类型不同", "continued", "parameters", name)
+            reader.fault(
+                f"参数 {name} 在 parameters 里没有，或类型不同", "continued", "parameters", name
+            )
         if not parameter.placeholder:
             reader.fault(f"沿用参数 {name} 须写 placeholder: true", "continued", "parameters", name)
     return Continuation(since, reader.text(entry, "note", path), changed)
@@ -322,7 +350,9 @@ def _rule(
     says = _sentence(reader, entry, "says", names, path)
     otherwise = reader.text(entry, "otherwise", path)
     if otherwise not in ("ineligible", "needs_person"):
-        reader.fault("otherwise 写 ineligible（不符合）或 needs_person（转人工）", *path, "otherwise")
+        reader.fault(
+            "otherwise 写 ineligible（不符合）或 needs_person（转人工）", *path, "otherwise"
+        )
     if words is None or not (read_ or says):
         reader.fault("规则要写 words（这一条用白话怎么说）和 read（读到什么）", *path)
     if require is None or words is None:
@@ -497,7 +527,9 @@ def _examples(reader: Reader, answers: tuple[Answer, ...], known: set[str]) -> l
         expect = reader.typed(entry.get("expect"), dict, "expect", {}, (*path, "expect"))
         for rule, result in expect.items():
             if rule not in known or result not in RESULTS:
-                reader.fault(f"没有规则 {rule}，或结果不是 pass、fail、unknown", *path, "expect", rule)
+                reader.fault(
+                    f"没有规则 {rule}，或结果不是 pass、fail、unknown", *path, "expect", rule
+                )
         verdict = entry.get("verdict")
         if verdict is not None and verdict not in VERDICTS:
             reader.fault(f"verdict 只能是 {'、'.join(sorted(VERDICTS))}", *path, "verdict")

@@ -202,10 +202,10 @@ class _Evaluation:
         whole = isinstance(value, int) and not isinstance(value, bool)
         fits = outcome.known and whole and 0 <= value < MAX_FEN
         if fits:
-            self.run.set(line.id, value)
+            self.run.remember(line.id, value)
             note = self.words(line.note)
         else:
-            self.run.set_missing(line.id, outcome.missing or (line.label.text,))
+            self.run.remember_missing(line.id, outcome.missing or (line.label.text,))
             note = f"缺{'、'.join(outcome.missing)}" if outcome.missing else "无法算出，转人工"
             if not outcome.missing:
                 self.alarm("policy_line_error", line.id, outcome.error)
@@ -251,7 +251,7 @@ def evaluate(document: PolicyDocument, facts: Mapping[str, Any], today: date) ->
         policy_sha256=document.sha256,
         today=today.isoformat(),
         continued=document.is_continued(run.opens_on),
-        placeholder=any(item.placeholder for item in (*findings, *worksheet)),
+        placeholder=any(f.placeholder for f in findings) or any(w.placeholder for w in worksheet),
     )
 
 
@@ -265,7 +265,7 @@ def canonical(report: Report) -> bytes:
 # ------------------------------------------------------------------ loading
 
 
-def load(text: str, run_examples: bool = True) -> PolicyDocument:
+def load(text: str, *, run_examples: bool = True) -> PolicyDocument:
     """Check a policy file and run its own examples; raises PolicyRefused with line and reason.
 
     ``run_examples=False`` is for a text that was checked when it was published.
@@ -286,8 +286,10 @@ def _example_problems(document: PolicyDocument) -> list[Problem]:
         results = {finding.rule: finding.result for finding in report.findings}
         for rule, result in results.items():
             seen[rule].add(result)
-        for difference in _differences(example, report, results):
-            problems.append(Problem(example.line, f"例子“{example.name}”：{difference}"))
+        problems += [
+            Problem(example.line, f"例子“{example.name}”：{difference}")
+            for difference in _differences(example, report, results)
+        ]
     for rule, results_seen in seen.items():
         for result, name in (("pass", "符合"), ("fail", "不符")):
             if result not in results_seen:

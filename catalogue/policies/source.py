@@ -62,7 +62,7 @@ def _guard(text: str) -> None:
     """Refuse anchors, tags and deep nesting before anything is built from them."""
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise PolicyRefused([Problem(line, "不支持锚点和引用（& 与 *），请直接写出内容")])
         if getattr(event, "tag", None):

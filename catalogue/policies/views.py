@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
@@ -107,7 +107,7 @@ def new_round() -> Any:
         flash(f"已开批次：{opened.title}，{opened.year} 年第 {opened.batch} 批", "done")
         return redirect(url_for("policies.schemes"), code=303)
     if not form.is_submitted():
-        form.year.data = form.year.data or date.today().year
+        form.year.data = form.year.data or utc_now().astimezone(SHANGHAI).year
     page = render_template("policies/new_round.html", form=form, rounds=_newest_rounds())
     return page, 422 if form.errors else 200
 
@@ -124,7 +124,7 @@ def _opened(form: RoundForm) -> Round | None:
             form.batch.data or 0,
             opens_at,
             closes_at,
-            current_user._get_current_object(),
+            current_user,
         )
     except Refused as refused:
         refused.field = form.refused_field(refused.field)

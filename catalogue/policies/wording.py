@@ -76,7 +76,7 @@ def rate_text(rate: Mapping[str, int]) -> str:
     return f"{whole}.{part:04d}".rstrip("0").rstrip(".") + "%"
 
 
-def shown(value: Any, kind: str, terms: Mapping[str, str]) -> str:
+def shown(value: Any, kind: str, terms: Mapping[str, str]) -> str:  # noqa: PLR0911
     """A value as a page prints it: money in yuan, dates as ISO, ids by their names."""
     if isinstance(value, list):
         return _list_text(value, kind, terms)

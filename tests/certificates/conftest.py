@@ -10,6 +10,7 @@ import pytest
 from catalogue.certificates import signing
 from catalogue.certificates.fonts import Fonts, prepare
 
+
 @pytest.fixture(scope="session")
 def fonts() -> Fonts:
     """The fonts of this checkout; cut once, then found."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from catalogue.certificates.rules import statement
 from catalogue.certificates.wording import Wording
 
+STATEMENT, STATEMENT_ENGLISH = statement("catalogue", 2026, 3, objected=False)
 WORDS: dict[str, Any] = {
     "number": "SHCP-2026-0147",
     "formal_number": "沪创荐（示）〔2026〕0147 号",
     "scheme": "catalogue",
     "specimen": True,
-    "statement": "经申报、审查、公示无异议，下列产品列入《上海市创新产品推荐目录》（2026 年第三批）。",
-    "statement_english": "Following application, review and public notice without objection, the"
-    " product below is listed in the Catalogue (2026, third batch).",
+    "statement": STATEMENT,
+    "statement_english": STATEMENT_ENGLISH,
     "product": "12 英寸介质刻蚀机",
     "product_english": "300 mm Dielectric Etcher",
     "enterprise": "示例（上海）微纳装备有限公司",

@@ -130,9 +130,7 @@ def test_a_crash_before_the_commit_leaves_the_number_and_no_file(session: Any) -
 )
 def test_the_database_keeps_what_was_said(issued: Certificate, change: dict[str, Any]) -> None:
     with pytest.raises(DBAPIError):
-        db.session.execute(
-            update(Certificate).where(Certificate.id == issued.id).values(**change)
-        )
+        db.session.execute(update(Certificate).where(Certificate.id == issued.id).values(**change))
     db.session.rollback()
 
 

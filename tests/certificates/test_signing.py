@@ -108,7 +108,5 @@ def test_our_key_over_words_never_issued_is_misuse(
 
 
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.7", b"\x00" * 2000, b"%PDF-1.4\n%%EOF"])
-def test_other_files_are_unknown(
-    data: bytes, signed: bytes, signatory: signing.Signatory
-) -> None:
+def test_other_files_are_unknown(data: bytes, signed: bytes, signatory: signing.Signatory) -> None:
     assert kind(data, Register(signed), signatory) == "unknown"

@@ -56,7 +56,7 @@ def test_every_job_of_the_table_has_a_handler_and_every_task_a_name(app: Any) ->
 
 @pytest.mark.parametrize(
     ("state", "action"),
-    [("concluded", "clear"), ("submitted", "submit"), ("eligible", "find_eligible")],
+    [("concluded", "clear"), ("committee", "approve"), ("eligible", "find_eligible")],
 )
 def test_the_database_refuses_a_move_that_is_not_in_the_table(
     session: Any, state: str, action: str

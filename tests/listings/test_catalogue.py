@@ -25,6 +25,7 @@ from catalogue.database import db
 from catalogue.errors import Refused
 from catalogue.listings import follow
 from catalogue.listings.ask import ask
+from catalogue.listings.commands import import_listings
 from catalogue.listings.models import Listing
 from catalogue.listings.operations import import_rows, remove, shanghai_day
 from catalogue.listings.search import MAX_PAGE, Search
@@ -99,7 +100,7 @@ def test_one_faulty_line_keeps_the_whole_file_out(
 ) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_bytes(SEED.read_bytes() + "20x1,甲,首台套,乙,丙,丁,戊\n".encode())
-    result = app.test_cli_runner().invoke(args=["import-listings", str(bad)])
+    result = app.test_cli_runner().invoke(import_listings, [str(bad)])
     assert result.exit_code == 1
     assert "第 148 行，年度" in result.output
     assert db.session.scalar(select(db.func.count()).select_from(Listing)) == 0
@@ -107,13 +108,13 @@ def test_one_faulty_line_keeps_the_whole_file_out(
 
 def test_the_command_imports_and_repeats_quietly(app: Flask, catalogue: Any) -> None:
     runner = app.test_cli_runner()
-    first = runner.invoke(args=["import-listings", str(SEED)])
+    first = runner.invoke(import_listings, [str(SEED)])
     assert first.exit_code == 0, first.output
     assert "导入 146 件产品" in first.output
-    again = runner.invoke(args=["import-listings", "--skip-existing", str(SEED)])
+    again = runner.invoke(import_listings, ["--skip-existing", str(SEED)])
     assert again.exit_code == 0
     assert "没有新增" in again.output
-    assert runner.invoke(args=["import-listings", str(SEED)]).exit_code == 1
+    assert runner.invoke(import_listings, [str(SEED)]).exit_code == 1
 
 
 def test_numbers_go_on_where_the_year_stopped(catalogue: Any) -> None:
@@ -122,7 +123,7 @@ def test_numbers_go_on_where_the_year_stopped(catalogue: Any) -> None:
     import_rows(io.BytesIO((head + "2012,新名单,首台套,起重机,厂,,\n").encode()), None)
     db.session.commit()
     number = db.session.scalar(select(Listing.number).where(Listing.name == "起重机"))
-    assert number == "SL-2012-0004"
+    assert number == "SL-2012-0003"
 
 
 @pytest.mark.parametrize(
@@ -229,10 +230,10 @@ def test_without_an_index_the_database_answers(
     monkeypatch.setattr(follow.Follower, "reader", lambda self: None)
     page = ask(Search("变压器", {"kind": ("other",)}), shanghai_day())
     assert (full.complete, page.complete) == (True, False)
-    assert page.total == full.total == 4
+    assert page.total == full.total == 3
     assert {hit.number for hit in page.hits} == {hit.number for hit in full.hits}
     assert page.facets["year"]["none"] == full.facets["year"]["none"]
-    assert ask(Search("100%_\x00"), shanghai_day()).total == 0
+    assert ask(Search("没有%_\x00"), shanghai_day()).total == 0
 
 
 def test_many_listings_are_indexed_beside_the_request(
@@ -334,11 +335,11 @@ def test_the_product_page_asks_a_fixed_number_of_queries(
 def test_every_state_is_an_address(client: FlaskClient, catalogue: Any) -> None:
     imported()
     page = client.get("/catalogue?q=变压器&kind=other&year=none&unknown=1").text
-    assert "找到 4 件产品" in page
+    assert "找到 3 件产品" in page
     assert 'name="kind" value="other" checked' in page
     assert "首台套装备" in page
     assert f'href="/catalogue?q={quote("变压器")}&amp;year=none"' in page
-    assert "unknown" not in page.split("<main", 1)[1]
+    assert "unknown" not in page.split("<main", 1)[1].split("</main>")[0]
     assert "<mark>变压器</mark>" in page
 
 
@@ -419,12 +420,12 @@ def test_the_json_answer_has_total_items_and_facets(client: FlaskClient, catalog
     answer = client.get("/api/v1/listings?q=byq&kind=other")
     body = json.loads(answer.data)
     assert answer.status_code == 200
-    assert body["total"] == len(body["items"]) == 4
+    assert body["total"] == len(body["items"]) == 3
     assert {item["kind"] for item in body["items"]} == {"other"}
     assert all(item["sample"] for item in body["items"])
     assert body["items"][0]["why"][0]["how"] == "spoken"
     kinds = {option["value"]: option["count"] for option in body["facets"]["kind"]}
-    assert kinds["other"] == 4
+    assert kinds == {"equipment": 1, "material": 0, "other": 3, "software": 0}
     assert client.get(body["items"][0]["url"]).status_code == 200
 
 

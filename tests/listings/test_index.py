@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -65,10 +64,10 @@ def replica(tmp_path: Path) -> Replica:
 
 
 @pytest.fixture
-def reader(replica: Replica) -> Iterator[Reader]:
+def reader(replica: Replica) -> Reader:
     found = replica.reader()
     assert found is not None
-    yield found
+    return found
 
 
 def ask(reader: Reader, q: str = "", page: int = 1, sort: str = "relevance", **chosen: Any) -> Page:

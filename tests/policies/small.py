@@ -18,7 +18,8 @@ articles:
   第一条: {text: 累计不低于一千元, source: 测试, confidence: 见}
 parameters:
   floor: {value: 1000.00, unit: 元, label: 门槛, article: 第一条, confidence: 见}
-  rate: {value: 0.333333, unit: 比例, label: 比例, article: 第一条, confidence: 缺, placeholder: true}
+  rate: {value: 0.333333, unit: 比例, label: 比例, article: 第一条, confidence: 缺,
+    placeholder: true}
 rules:
   - id: total
     title: 累计金额
@@ -32,7 +33,8 @@ stages: [formal_check, committee, notice]
 notice: {working_days: 5, placeholder: true}
 worksheet:
   - {id: base, label: 合计, value: total(contracts), article: 第一条}
-  - {id: amount, label: "× {p.rate}", value: "share(base, p.rate)", operands: "{base} × {p.rate}", article: 第一条}
+  - {id: amount, label: "× {p.rate}", value: "share(base, p.rate)", operands: "{base} × {p.rate}",
+    article: 第一条}
 base_facts: {contracts: [{amount: 1000.00}]}
 examples:
   - {name: 正好, expect: {total: pass}, amount: 333.33}

@@ -38,7 +38,11 @@ def test_the_small_policy_loads() -> None:
         (REQUIRE, "require: 'total(contracts) >= 1.5'", "不写小数"),
         (REQUIRE, f"require: {'(' * 30}true{')' * 30}", "括号嵌套"),
         (REQUIRE, f"require: {'true && ' * 200}true", "个字符"),
-        ("words: 累计不低于 {p.floor}", "words: 累计不低于 {total(contracts)}", "没有事实 contracts"),
+        (
+            "words: 累计不低于 {p.floor}",
+            "words: 累计不低于 {total(contracts)}",
+            "没有事实 contracts",
+        ),
         ("words: 累计不低于 {p.floor}", "words: 累计不低于 {p.floor", "花括号没有成对"),
         ("otherwise: ineligible", "otherwise: maybe", "otherwise 写"),
         ("article: 第一条\n    require", "article: 第二条\n    require", "没有条文“第二条”"),

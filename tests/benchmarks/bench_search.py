@@ -1,0 +1,139 @@
+"""Search with facets against raw tantivy, and the catalogue page against a bare Flask view."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tantivy
+from flask import Flask
+from flask.testing import FlaskClient
+
+from catalogue.database import db
+from catalogue.listings import follow, words
+from catalogue.listings.index import FACETS, Reader, Replica
+from catalogue.listings.operations import import_rows
+from catalogue.listings.search import PER_PAGE, Search, search, text_query
+
+SIZES = [int(size) for size in os.environ.get("BENCH_LISTINGS", "384,38400").split(",")]
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "40"))
+PRODUCTS = Path("seeds/products.csv")
+QUESTIONS = ("变压器", "一次性使用导管", "bianyaqi", "odfs-400000", "大模型", "上海", "")
+TODAY = date(2026, 11, 24)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_search_with_facets(size: int, tmp_path: Path) -> None:
+    reader = _built(tmp_path, size)
+    ours, raw = [], []
+    for q in QUESTIONS:
+        ours += _times(lambda q=q: search(reader, Search(q), TODAY))
+        raw += _times(lambda q=q: _raw(reader, q))
+    chosen = {"kind": ("equipment",), "status": ("valid",)}
+    filtered = _times(lambda: search(reader, Search("变压器", chosen), TODAY))
+    print(
+        f"\nsearch + facets at {size:,} listings: p95 {_p95(ours):.2f} ms,"
+        f" raw tantivy {_p95(raw):.2f} ms, {_p95(ours) / _p95(raw):.2f} × the limit (bar: ≤ 2);"
+        f" medians {statistics.median(ours):.2f} / {statistics.median(raw):.2f} ms;"
+        f" with two facets chosen p95 {_p95(filtered):.2f} ms"
+    )
+
+
+def test_catalogue_pages_a_second(app: Flask, client: FlaskClient) -> None:
+    with PRODUCTS.open("rb") as stream:
+        import_rows(stream, None, sample=True)
+    db.session.commit()
+    address = "/catalogue?q=变压器"
+    page = client.get(address)
+    assert page.status_code == 200
+    bare = Flask("bare")
+    body = page.data
+    bare.add_url_rule("/catalogue", view_func=lambda: (body, {"Content-Type": page.content_type}))
+    bare_client = bare.test_client()
+    rates = [_rate(lambda: client.get(address)), _rate(lambda: bare_client.get(address))]
+    print(
+        f"\ncatalogue page: {rates[0]:.0f}/s, bare view of the same {len(body):,} bytes"
+        f" {rates[1]:.0f}/s, {rates[0] / rates[1]:.2f} of the limit (bar: ≥ 0.5);"
+        f" looks at the database every {follow.LOOK_EVERY} s"
+    )
+
+
+def _built(folder: Path, size: int) -> Reader:
+    replica = Replica(folder)
+    began = time.perf_counter()
+    with replica.writing():
+        replica.rebuild(_entries(size), "bench", 1)
+    reader = replica.reader()
+    assert reader is not None
+    print(f"\nindex of {size:,} listings built in {time.perf_counter() - began:.1f} s", end="")
+    return reader
+
+
+def _entries(size: int) -> Iterator[dict[str, Any]]:
+    with PRODUCTS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    domains, kinds = ("ic", "biomed", "ai", None), ("equipment", "software", "material", "other")
+    for number, row in zip(range(1, size + 1), itertools.cycle(rows), strict=False):
+        yield {
+            "id": number,
+            "number": f"SL-2026-{number:05d}",
+            "name": row["product_name"],
+            "firm_name": row["firm_name"],
+            "model": None,
+            "kind": kinds[number % 4],
+            "domain": domains[number % 3],
+            "novelty": None,
+            "advancement": None,
+            "district": None,
+            "region": row["region"],
+            "year": 2012 + number % 14,
+            "summary": row["list"],
+            "specifications": [],
+            "listed_on": TODAY - timedelta(days=number % 700),
+            "valid_until": TODAY + timedelta(days=number % 900 - 100),
+            "first_purchase": number % 2 == 0,
+            "sample": True,
+            "source_list": row["list"],
+            "status": "listed",
+        }
+
+
+def _raw(reader: Reader, q: str) -> Any:
+    """The limit: the same query, top 20 with their documents, counts of four facets."""
+    query = text_query(q, words.question(q)) or tantivy.Query.all_query()
+    found = reader.searcher.search(query, PER_PAGE)
+    documents = [reader.searcher.doc(address) for _, address in found.hits]
+    counts = {name: {"terms": {"field": name, "size": 1000}} for name in FACETS[:4]}
+    return documents, reader.searcher.aggregate(query, counts)
+
+
+def _times(act: Callable[[], Any]) -> list[float]:
+    """Milliseconds of each of the rounds, after a warm one."""
+    act()
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        act()
+        taken.append((time.perf_counter() - began) * 1000)
+    return taken
+
+
+def _rate(act: Callable[[], Any], seconds: float = 3.0) -> float:
+    act()
+    done, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        act()
+        done += 1
+    return done / (time.perf_counter() - began)
+
+
+def _p95(taken: list[float]) -> float:
+    return statistics.quantiles(taken, n=20)[-1]
