@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -218,7 +219,7 @@ class Postgres:
         return True
 
     def _run(self, *command: object) -> None:
-        who = (
+        who: dict[str, Any] = (
             {}
             if self.account is None
             else {

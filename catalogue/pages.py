@@ -53,6 +53,7 @@ FIRM_NAVIGATION = (
     ("单位资料", "enterprises.profile"),
     ("产品目录", "listings.catalogue"),
 )
+ROOM_NAMES = {"reviews": "审查", "notices": "审查", "funds": "资金", "policies": "管理"}
 STAFF_NAVIGATION = {
     "reviewer": (("我的队列", "reviews.queue"),),
     "approver": (("审定队列", "reviews.queue"), ("异议", "notices.objections")),
@@ -210,6 +211,7 @@ def register(app: Flask) -> None:
             "footer_links": _footer(),
             "strip_links": [{"label": "无障碍说明", "url": url_for("pages.accessibility")}],
             "elder_url": url_for("pages.elder"),
+            "room_name": ROOM_NAMES.get(request.blueprint or "", ""),
             "server_time": utc_now().astimezone(SHANGHAI),
             "demo": app.config["DEMO"] or app.config["TESTING"],
             "elder": session.get("elder", False),

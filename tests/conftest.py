@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from catalogue import create_app, embedded
 from catalogue.config import Config
 from catalogue.database import db
 from tests import builders
+from tests.browser import Browser
 
 KEPT = {"lifecycle_move", "alembic_version"}
 
@@ -47,6 +48,7 @@ def app(
         }
     )
     application = create_app(config)
+    application.test_client_class = Browser
     with application.app_context():
         _build_schema()
     yield application

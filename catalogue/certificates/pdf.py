@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from io import BytesIO
 from itertools import groupby
+from typing import Any
 
 import segno
 from reportlab import rl_config
@@ -23,7 +24,7 @@ from reportlab.pdfgen.canvas import Canvas
 from catalogue.certificates import ornaments
 from catalogue.certificates.fonts import Fonts, printable
 from catalogue.certificates.typesetting import Faces, faces, show
-from catalogue.certificates.wording import ISSUER, ISSUER_ENGLISH, SEAL, TITLES, Wording
+from catalogue.certificates.wording import ATTACHMENT, ISSUER, ISSUER_ENGLISH, SEAL, TITLES, Wording
 
 # One unit is a pixel of look/08: the page is 1280 wide, y counted downwards as in the picture.
 PAGE = (841.8898, 595.2756)
@@ -39,7 +40,6 @@ BLUE_LINE, BLUE_TINT = HexColor("#96A8C3"), HexColor("#8CA0BF")
 MIDDLE = HexColor("#E9E7E0")
 # Streams are binary anyway once signed; as text they would be a quarter larger.
 rl_config.useA85 = 0
-ATTACHMENT = "certificate.json"
 
 Point = tuple[float, float]
 
@@ -195,7 +195,7 @@ def draw(wording: Wording, fonts: Fonts) -> bytes:
 
 
 def _printable(wording: Wording) -> Wording:
-    changed = {
+    changed: dict[str, Any] = {
         field.name: printable(value)
         for field in fields(wording)
         if isinstance(value := getattr(wording, field.name), str) and field.name != "check_url"

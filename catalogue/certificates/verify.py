@@ -17,14 +17,12 @@ from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signatu
 from pyhanko_certvalidator import ValidationContext
 from pypdf import PdfReader
 
-from catalogue.certificates.wording import FORMAT
+from catalogue.certificates.wording import ATTACHMENT, FORMAT
 
 # pyHanko reports every flaw of a foreign file as a warning; the answer already says it.
 logging.getLogger("pyhanko").setLevel(logging.ERROR)
 logging.getLogger("pyhanko_certvalidator").setLevel(logging.ERROR)
 logging.getLogger("pypdf").setLevel(logging.ERROR)
-
-ATTACHMENT = "certificate.json"
 
 Ledger = Callable[[str], Any | None]
 

@@ -102,7 +102,9 @@ def show(number: str) -> Any:
     if certificate is None:
         return render_template("certificates/unknown.html", number=number[:60]), 404
     if number != certificate.number:
-        kept = {key: request.args[key] for key in ("t", "on") if key in request.args}
+        kept: dict[str, Any] = {
+            key: request.args[key] for key in ("t", "on") if key in request.args
+        }
         return redirect(url_for(".show", number=certificate.number, **kept), code=303)
     day, fault = _asked_day()
     token = request.args.get("t", "")
@@ -138,7 +140,7 @@ def pdf(number: str) -> Any:
         mimetype="application/pdf",
         as_attachment=True,
         download_name=f"{certificate.number}.pdf",
-        etag=certificate.file_sha256,
+        etag=certificate.file_sha256 or "",
         conditional=False,
     )
     response.headers["Cache-Control"] = "no-store"

@@ -9,6 +9,8 @@ from datetime import date
 from typing import Any, Self
 
 FORMAT = "certificate-wording/1"
+# The name under which the words ride along in the PDF.
+ATTACHMENT = "certificate.json"
 # Fixed words of each scheme: serif title in two lines, English line, letters of the formal number.
 TITLES = {
     "catalogue": (

@@ -119,7 +119,7 @@ def sums(selection: Selection) -> Sums:
             func.coalesce(func.sum(Award.amount_fen).filter(~Award.held), 0),
             func.count().filter(Award.held),
             func.max(Award.changed_at),
-            func.bool_or(Award.placeholder),
+            func.bool_or(Award.worksheet.contains([{"placeholder": True}])),
         )
         .select_from(Award)
         .join(Award.budget)

@@ -79,8 +79,6 @@ class Award(Keyed, db.Model):
     contracts: Mapped[str]
     policy_version: Mapped[str]
     articles: Mapped[str]
-    # Some step rests on a number that no public text gave (示范参数).
-    placeholder: Mapped[bool] = mapped_column(default=False)
     # The account as it stood when the award was last reserved, committed or given a new one.
     bank_account_id: Mapped[int | None] = mapped_column(ForeignKey(BankAccount.id))
     account_check: Mapped[str] = mapped_column(default="missing")
@@ -229,7 +227,6 @@ frozen_columns(
         "contracts",
         "policy_version",
         "articles",
-        "placeholder",
         "created_at",
     ),
 )

@@ -65,7 +65,6 @@ def reserve(application: Application, actor: User | None, reason: str | None) ->
         contracts="、".join(contract.number for contract in application.contracts),
         policy_version=application.policy.version,
         articles=articles_of(report.worksheet),
-        placeholder=any(line.get("placeholder") for line in report.worksheet),
         bank_account_id=account.id if account else None,
         account_check=check,
     )

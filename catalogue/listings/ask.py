@@ -6,7 +6,11 @@ from datetime import date
 
 from catalogue.listings import fallback
 from catalogue.listings.follow import follower
+from catalogue.listings.index import Reader
 from catalogue.listings.search import Page, Search, search
+
+# Answers of about 40 kB each, per process.
+REMEMBERED = 256
 
 
 def ask(asked: Search, today: date) -> Page:
@@ -15,12 +19,24 @@ def ask(asked: Search, today: date) -> Page:
     reader = following.reader()
     if reader is not None:
         try:
-            return search(reader, asked, today)
+            return _remembered(reader, asked, today)
         except BaseException as error:
             if not _damaged(error):
                 raise
             following.give_up(error)
     return fallback.search(asked, today)
+
+
+def _remembered(reader: Reader, asked: Search, today: date) -> Page:
+    """The answer, kept until the index changes: most visitors ask what others just asked."""
+    key = (asked.q, tuple(sorted(asked.chosen.items())), asked.sort, asked.page, today)
+    page = reader.answers.get(key)
+    if page is None:
+        page = search(reader, asked, today)
+        if len(reader.answers) >= REMEMBERED:
+            reader.answers.clear()
+        reader.answers[key] = page
+    return page
 
 
 def _damaged(error: BaseException) -> bool:

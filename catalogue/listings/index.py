@@ -175,6 +175,9 @@ class Reader:
         self.searcher = self.index.searcher()
         self.state = state
         self.known = self._known()
+        # Answers and parsed facts of this very state; who asks fills them, a change empties them.
+        self.answers: dict[Any, Any] = {}
+        self.cards: dict[Any, Any] = {}
 
     def _known(self) -> dict[str, list[str]]:
         wanted = {name: {"terms": {"field": name, "size": 1000}} for name in FACETS}

@@ -32,6 +32,8 @@ _NAME, _FIRM, _BODY = 4.0, 2.0, 1.0
 _WEIGHTS = {"name": _NAME, "firm": _FIRM, "body": _BODY}
 _PHRASE, _KEY, _SPOKEN = 1.5, 8.0, 3.0
 _SPARE = 64
+# Parsed facts kept per process, about 2 kB each.
+CARDS = 4_000
 _SAME_SCORE = 4
 
 Query = tantivy.Query
@@ -99,7 +101,7 @@ def search(reader: Reader, asked: Search, today: date) -> Page:
     terms = words.question(asked.q)
     text = text_query(asked.q, terms)
     total, addresses = _ranked(reader, asked, _filtered(text, asked, today), has_words=bool(terms))
-    hits = tuple(_hit(reader, address, terms) for address in addresses)
+    hits = tuple(hit_of(facts, terms) for facts in _cards(reader, addresses))
     return Page(asked, total, hits, facet_counts(reader, text, asked, today))
 
 
@@ -296,9 +298,18 @@ def _counted(reader: Reader, name: str, buckets: Sequence[Mapping[str, Any]]) ->
 # ---------------------------------------------------------------- one product and its reasons
 
 
-def _hit(reader: Reader, address: tantivy.DocAddress, terms: Sequence[words.Term]) -> Hit:
-    raw = reader.searcher.doc(address).get_first("card")
-    return hit_of(json.loads(bytes(raw or b"{}")), terms)
+def _cards(reader: Reader, addresses: Sequence[tantivy.DocAddress]) -> Iterable[Mapping[str, Any]]:
+    """The stored facts of each hit; those read before come from memory."""
+    keys = reader.searcher.fast_field_values("id", list(addresses))
+    for key, address in zip(keys, addresses, strict=True):
+        facts = reader.cards.get(key)
+        if facts is None:
+            raw = reader.searcher.doc(address).get_first("card")
+            facts = json.loads(bytes(raw or b"{}"))
+            if len(reader.cards) >= CARDS:
+                reader.cards.clear()
+            reader.cards[key] = facts
+        yield facts
 
 
 def json_facts(card: Mapping[str, Any]) -> dict[str, Any]:

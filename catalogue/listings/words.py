@@ -33,7 +33,7 @@ class Folded:
     """Text as compared, with the place in the original of every sign."""
 
     text: str
-    places: tuple[int, ...]
+    places: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,13 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
 
 
+@lru_cache(maxsize=20_000)
 def folded(text: str) -> Folded:
     """Like `fold`, sign by sign, so that a match can be marked in the original."""
+    whole = fold(text)
+    if len(whole) == len(text) and whole == text.lower():
+        # Nothing was composed or taken apart: every sign stands where it stood.
+        return Folded(whole, range(len(text)))
     signs: list[str] = []
     places: list[int] = []
     for place, sign in enumerate(text):
@@ -252,9 +257,10 @@ def _by_key(found: Folded, key: str) -> Iterator[tuple[int, int]]:
         start = text.find(key, end)
 
 
-def _placed(run: str, mode: str) -> list[tuple[str, int, int]]:
-    words = rjieba.tokenize(run, mode)
-    return list(words) if mode == "default" else [word for word in words if len(word[0]) > 1]
+@lru_cache(maxsize=20_000)
+def _placed(run: str, mode: str) -> tuple[tuple[str, int, int], ...]:
+    found = rjieba.tokenize(run, mode)
+    return tuple(word for word in found if mode == "default" or len(word[0]) > 1)
 
 
 def _sounding(words: Sequence[tuple[str, int, int]], key: str) -> tuple[int, int] | None:

@@ -43,7 +43,9 @@ def deadline(closes_at: datetime | None) -> dict[str, Any] | None:
         "closes_at": local,
         "today": local.date() == today and seconds > 0,
         "closed": seconds <= 0,
-        "note": f"还有 {seconds // 3600} 小时 {seconds % 3600 // 60} 分" if seconds > 0 else "",
+        "note": f"还有 {seconds // 3600} 小时 {seconds % 3600 // 60} 分"
+        if local.date() == today and seconds > 0
+        else "",
     }
 
 

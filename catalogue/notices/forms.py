@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wtforms import RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 
 from catalogue.forms import PostedForm, visible_text
@@ -15,7 +16,7 @@ class ObjectionForm(PostedForm):
     item = SelectField("对哪一件", coerce=int, validators=[InputRequired("请选择对哪一件提异议")])
     ground = RadioField(
         "理由属于哪一类",
-        choices=list(GROUNDS.items()),
+        choices=[SelectChoice(*pair) for pair in GROUNDS.items()],
         validators=[InputRequired("请选择一类理由")],
     )
     argument = TextAreaField(

@@ -19,6 +19,7 @@ from flask import (
 from flask_login import current_user
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
+from wtforms.fields.choices import SelectChoice
 
 from catalogue.accounts.access import allow, public
 from catalogue.database import SHANGHAI, db, utc_now
@@ -238,7 +239,7 @@ def object_to(notice_id: int) -> Any:
     items = {item.id: item for item in notice.items if item.outcome is None}
     form = ObjectionForm(item=request.args.get("item", type=int))
     form.item.choices = [
-        (item.id, f"{item.position}　{item.name} {item.model}（{item.firm}）")
+        SelectChoice(item.id, f"{item.position}　{item.name} {item.model}（{item.firm}）")
         for item in items.values()
     ]
     status = 200

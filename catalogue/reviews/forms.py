@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wtforms import SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import AnyOf, InputRequired, Length, Optional
 
 from catalogue.forms import PostedForm, visible_text
@@ -42,7 +43,10 @@ def check_form(
         if item.choose:
             members[f"f-{item.key}"] = SelectField(
                 f"{item.title}：退回哪一项",
-                choices=[("", "选退回哪一项"), *fields.items()],
+                choices=[
+                    SelectChoice("", "选退回哪一项"),
+                    *(SelectChoice(*pair) for pair in fields.items()),
+                ],
             )
             data[f"f-{item.key}"] = kept.field or item.field or ""
     return type("CheckForm", (PostedForm,), members)(data=data)
@@ -53,8 +57,9 @@ def judgements(form: Any, items: Sequence[Item]) -> dict[str, Judgement]:
     read = {}
     for item in items:
         field = form[f"f-{item.key}"].data if item.choose else ""
+        value = form[f"v-{item.key}"].data
         read[item.key] = Judgement(
-            value=form[f"v-{item.key}"].data or None,
+            value=value if value in VALUES else None,
             note=form[f"n-{item.key}"].data or "",
             field=field or "",
         )

@@ -116,16 +116,16 @@ def rows(found: Sequence[Application], today: date) -> list[dict[str, Any]]:
 
 def _findings(keys: list[int]) -> dict[int, tuple[list[Any], int | None]]:
     newest = (
-        select(
-            EligibilityReport.application_id,
-            EligibilityReport.findings,
-            EligibilityReport.amount_fen,
-        )
-        .distinct(EligibilityReport.application_id)
+        select(func.max(EligibilityReport.id))
         .where(EligibilityReport.application_id.in_(keys))
-        .order_by(EligibilityReport.application_id, EligibilityReport.id.desc())
+        .group_by(EligibilityReport.application_id)
     )
-    return {key: (found, fen) for key, found, fen in db.session.execute(newest)}
+    statement = select(
+        EligibilityReport.application_id,
+        EligibilityReport.findings,
+        EligibilityReport.amount_fen,
+    ).where(EligibilityReport.id.in_(newest))
+    return {key: (found, fen) for key, found, fen in db.session.execute(statement)}
 
 
 def _changes(keys: list[int]) -> dict[int, list[tuple[date, str]]]:

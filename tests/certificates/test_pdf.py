@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from catalogue.certificates.fonts import Fonts, printable
-from catalogue.certificates.pdf import ATTACHMENT, draw
+from catalogue.certificates.pdf import draw
 from catalogue.certificates.typesetting import LEADING, DoesNotFit, faces
-from catalogue.certificates.wording import TITLES
+from catalogue.certificates.wording import ATTACHMENT, TITLES
 from tests.certificates.specimen import words
 
 # Not on this page as they stand: machine values, and what only other schemes print.
@@ -114,9 +114,9 @@ def test_words_ride_along_as_json(fonts: Fonts) -> None:
 @pytest.mark.parametrize("length", [2, 40, 70, 120])
 def test_long_names_stay_whole(fonts: Fonts, length: int) -> None:
     name = ("超大规模集成电路制造用高端装备" * 10)[:length]
-    data = draw(words(product=name, enterprise=name[:100], model="Q" * 60), fonts)
-    assert squeezed(name) in text_of(data)
-    assert "Q" * 60 in text_of(data)
+    text = text_of(draw(words(product=name, enterprise=name[:100], model="Q" * 60), fonts))
+    assert squeezed(name) in text
+    assert "Q" * 60 in text
 
 
 @settings(max_examples=60, deadline=None)

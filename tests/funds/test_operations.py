@@ -247,7 +247,7 @@ def test_wrong_holder_is_held_until_finance_takes_the_corrected_account(session:
     builders.budget()
     firm, finance = builders.enterprise(), builders.user("finance")
     clerk = builders.clerk_of(firm)
-    enterprises.set_account(firm, clerk, "示范银行", "别家有限公司", "6222020200100001111")
+    firm.name = "改了名的有限公司"
     made = award("committed", firm=firm)
     assert made.held and made.account_check == "mismatch"
     with pytest.raises(Refused, match="同一个"):

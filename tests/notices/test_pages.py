@@ -12,9 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, select
 
 from catalogue.database import db, utc_now
+from catalogue.notices import operations
 from catalogue.notices.models import Objection
-from catalogue.reviews import operations as reviews
 from tests import builders
+from tests.notices.browser import Browser
 from tests.notices.test_operations import noticed, objected
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -145,10 +146,11 @@ def test_other_roles_do_not_reach_the_desk(client: FlaskClient) -> None:
     for role in ("applicant", "reviewer", "finance", "buyer", "administrator"):
         person = builders.user(role)
         db.session.commit()
-        visitor = client.application.test_client()
+        visitor = Browser(client.application, client.response_wrapper)
         builders.sign_in(visitor, person)
         assert visitor.get("/objections").status_code == 403
         assert visitor.get(address).status_code == 403
+    db.session.refresh(objection)
     assert objection.state == "open"
 
 
@@ -181,12 +183,10 @@ def queries(client: FlaskClient, address: str) -> int:
 def test_a_dismissal_after_the_period_closes_with_the_next_daily_job(client: FlaskClient) -> None:
     notice = noticed(days_ago=20)
     objection = objected(notice)
-    from catalogue.notices import operations
-
     assert operations.close_due(utc_now()) == 0
+    db.session.commit()
     assert "期满处理中" in client.get("/notices").text
     operations.dismiss(objection, builders.user("approver"), "不成立")
     assert operations.close_due(utc_now() + timedelta(seconds=1)) == 1
     db.session.commit()
     assert "已结束" in client.get(f"/notices/{notice.id}").text
-    assert reviews.standing_pass(notice.items[0].application) is not None

@@ -220,7 +220,7 @@ def test_sending_back_takes_the_pass_out_of_force(session: Any) -> None:
     application = builders.in_committee("catalogue", reviewer=reviewer)
     operations.send_back(application, approver, "请核对型号。")
     assert application.state == "formal_check"
-    assert operations.standing_pass(application) is None
+    assert operations.why_not_approve(application, approver) is not None
     operations.pass_formal(application, reviewer)
     assert operations.why_not_approve(application, approver) is None
     operations.approve([application], approver)
