@@ -23,7 +23,7 @@ test: $(STAMP) ## Run the whole suite on its own throw-away PostgreSQL and Redis
 	$(PYTHON) -m pytest -n $(WORKERS)
 
 bench: $(STAMP) ## Print our figures beside the limits they are measured against
-	$(PYTHON) -m pytest tests/benchmarks -s -q -p no:xdist -o python_files='*.py' -o addopts=''
+	$(PYTHON) -m pytest tests/benchmarks -s -q -o python_files='*.py' -o addopts=''
 
 lint: $(STAMP) ## Check style, format and types
 	$(PYTHON) -m ruff check .

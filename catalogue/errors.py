@@ -82,5 +82,5 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Any:
-        log.exception("unexpected_error", path=request.path)
+        log.error("unexpected_error", path=request.path, exc_info=error)
         return _answer(HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -18,7 +18,10 @@ from wtforms.widgets import TextInput
 MAX_FEN = 10**15
 
 # Bidirectional overrides and control characters hide what a reader should see.
-_UNSEEN = re.compile(r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSEEN = re.compile(
+    r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f"
+    r"\u200b\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 class PostedForm(FlaskForm):
@@ -70,6 +73,7 @@ class MoneyField(Field):
     """An amount in yuan with at most two decimals; ``data`` is whole fen or None."""
 
     widget = TextInput()
+    data: Any = None
 
     def _value(self) -> str:
         if self.raw_data:
@@ -77,7 +81,7 @@ class MoneyField(Field):
         return "" if self.data is None else f"{self.data // 100}.{self.data % 100:02d}"
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        self.data: int | None = None
+        self.data = None
         if not valuelist or not valuelist[0].strip():
             return
         try:
@@ -90,9 +94,8 @@ class CreditCodeField(StringField):
     """统一社会信用代码 (GB 32100-2015), upper case, with its check digit."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        super().process_formdata(valuelist)
-        if self.data:
-            self.data = unicodedata.normalize("NFKC", self.data).strip().upper()
+        text = valuelist[0] if valuelist else ""
+        self.data = unicodedata.normalize("NFKC", text).strip().upper() or None
 
     def pre_validate(self, form: Any) -> None:
         if not self.data:

@@ -178,7 +178,8 @@ def _finish(job_id: int, fence: int) -> None:
 
 def _postpone(job_id: int, fence: int, error: Exception) -> None:
     job = db.session.execute(
-        select(Job).where(Job.id == job_id, Job.fence == fence, Job.state == "leased")
+        select(Job)
+        .where(Job.id == job_id, Job.fence == fence, Job.state == "leased")
         .with_for_update()
     ).scalar_one_or_none()
     if job is None:

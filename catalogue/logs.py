@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -34,7 +35,7 @@ def configure(config: Config) -> None:
     )
 
 
-def _guarded(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+def _guarded(_: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     return {
         key: "hidden" if key.lower() in HIDDEN else _short(value) for key, value in event.items()
     }

@@ -6,8 +6,10 @@ import secrets
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request, session
-from flask_login import current_user, logout_user
+from flask import Flask, Response, current_app, g, request, session
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import logout_user
 
 from catalogue.database import utc_now
 
@@ -24,43 +26,61 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# What strangers may send, per address; sign-in has its own throttle, which locks nobody out.
+LIMITS = {
+    "notices.object_to": ("10 per minute", ["POST"]),
+    "enterprises.register": ("10 per minute", ["POST"]),
+    "certificates.check_file": ("20 per minute", ["POST"]),
+    "certificates.show": ("120 per minute", ["GET"]),
+    "listings.listings": ("300 per minute", ["GET"]),
+}
 
 
 def register(app: Flask) -> None:
     """Install the hooks that run around every request."""
+    # The views know their limiter only weakly; somebody must hold it.
+    limiter = app.extensions["limiter_of_strangers"] = Limiter(get_remote_address, app=app)
+    for endpoint, (limit, methods) in LIMITS.items():
+        view: Any = limiter.limit(limit, methods=methods)(app.view_functions[endpoint])
+        app.view_functions[endpoint] = view
 
-    @app.before_request
-    def name_request() -> None:
-        g.request_id = secrets.token_hex(8)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    app.before_request(_name_request)
+    app.before_request(_end_idle_session)
+    app.after_request(_add_headers)
 
-    @app.before_request
-    def end_idle_session() -> None:
-        if request.endpoint in ("static", "pages.library", "alive", "ready"):
-            return
-        now = utc_now().timestamp()
-        seen, began = session.get("seen"), session.get("began", now)
-        if seen is not None and (
-            now - seen > app.config["SESSION_IDLE"].total_seconds()
-            or now - began > app.config["SESSION_ABSOLUTE"].total_seconds()
-        ):
-            logout_user()
-            session.clear()
-            return
-        # Written at most once a minute, so that reading pages rarely sends a cookie.
-        if "_user_id" in session and (seen is None or now - seen > 60):
-            session["seen"] = now
-            session.setdefault("began", now)
 
-    @app.after_request
-    def add_headers(response: Response) -> Any:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        if app.config["MODE"] == "production":
-            response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        if request.endpoint != "static" and "Cache-Control" not in response.headers:
-            private = current_user and current_user.is_authenticated
-            response.headers["Cache-Control"] = "no-store" if private else "no-cache"
-        response.headers["X-Request-Id"] = g.get("request_id", "-")
-        return response
+def _name_request() -> None:
+    g.request_id = secrets.token_hex(8)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _end_idle_session() -> None:
+    if request.endpoint in ("static", "pages.library", "alive", "ready"):
+        return
+    now = utc_now().timestamp()
+    seen, began = session.get("seen"), session.get("began", now)
+    settings = current_app.config
+    if seen is not None and (
+        now - seen > settings["SESSION_IDLE"].total_seconds()
+        or now - began > settings["SESSION_ABSOLUTE"].total_seconds()
+    ):
+        logout_user()
+        session.clear()
+        return
+    # Written at most once a minute, so that reading pages rarely sends a cookie.
+    if "_user_id" in session and (seen is None or now - seen > 60):
+        session["seen"] = now
+        session.setdefault("began", now)
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if current_app.config["MODE"] == "production":
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint != "static" and "Cache-Control" not in response.headers:
+        # Asking the cookie, not the database: error pages must come while it is away.
+        response.headers["Cache-Control"] = "no-store" if "_user_id" in session else "no-cache"
+    response.headers["X-Request-Id"] = g.get("request_id", "-")
+    return response

@@ -25,8 +25,10 @@ from catalogue.config import ROOT
 from catalogue.embedded import EmbeddedError, Services
 
 TICK_SECONDS = 0.3
-FIRST_ANSWER_SECONDS = 60
+FIRST_ANSWER_SECONDS = 120
 STOP_SECONDS = 12.0
+# The kernel closes the sockets of a killed process a moment after its end.
+RELEASE_SECONDS = 8.0
 LONGEST_PAUSE = 10.0
 # A process that lived this long died of something new, so it is started again at once.
 STEADY_SECONDS = 20.0
@@ -41,15 +43,15 @@ class CannotServe(RuntimeError):
 
 
 def commands(port: int, var_dir: Path) -> dict[str, list[str]]:
-    """The three processes of the portal, by name."""
+    """The three processes of the portal, by name; the web process comes first."""
     python = [sys.executable, "-m"]
-    celery = [*python, "celery", "-A", "wsgi:celery"]
+    celery = [*python, "celery", "--quiet", "-A", "wsgi:celery"]
     return {
         "web": [
             *(*python, "granian", "--interface", "wsgi", "wsgi:app"),
             *("--host", "127.0.0.1", "--port", str(port), "--workers", "2"),
             *("--blocking-threads", "4", "--respawn-failed-workers", "--no-ws"),
-            *("--workers-kill-timeout", "5", "--log-level", "warning"),
+            *("--workers-kill-timeout", "3", "--log-level", "warning"),
         ],
         "worker": [
             *(*celery, "worker", "--pool", "prefork", "--concurrency", "2"),
@@ -138,15 +140,23 @@ class Supervisor:
 
         Raises CannotServe when the port is taken or the web process ends instead of answering.
         """
-        _end_left_overs(self.record)
+        patience = time.monotonic() + (RELEASE_SECONDS if _end_left_overs(self.record) else 0)
+        while not _port_is_free(self.port) and time.monotonic() < patience:
+            time.sleep(0.1)
         if not _port_is_free(self.port):
             raise CannotServe(
                 f"Port {self.port} is taken by another program. Choose another: PORT=8001 make run"
             )
-        for child in self.children:
+        web, *others = self.children
+        web.start()
+        self._remember()
+        # Alone at first, so that a small machine shows its pages seconds earlier.
+        self._await_answer(web)
+        for child in others:
             child.start()
         self._remember()
-        web = next(child for child in self.children if child.name == "web")
+
+    def _await_answer(self, web: Child) -> None:
         deadline = time.monotonic() + FIRST_ANSWER_SECONDS
         while not _answers(self.port):
             if web.process is None or web.process.poll() is not None:
@@ -256,15 +266,16 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _end_left_overs(record: Path) -> None:
-    """End the processes of an earlier start that was killed before it could do so itself."""
+def _end_left_overs(record: Path) -> bool:
+    """End what an earlier start left running when it was killed; whether there was any."""
     try:
         groups = set(json.loads(record.read_text()))
     except (OSError, ValueError, TypeError):
-        return
+        return False
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):
             # The number may belong to somebody else by now; ours work in our folder.
             if os.getpgid(process.pid) in groups and Path(process.cwd()) == ROOT:
                 process.kill()
     record.unlink(missing_ok=True)
+    return True

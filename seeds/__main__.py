@@ -72,7 +72,7 @@ def main() -> int:
     return 0
 
 
-def seed(password: str, quiet: bool = False) -> None:
+def seed(password: str, *, quiet: bool = False) -> None:
     """Everything, in the order in which it builds on itself."""
     if db.session.scalar(select(func.count(Application.id))):
         print("The demo data is there already; nothing was changed.")
@@ -99,10 +99,10 @@ def _rounds() -> dict[str, Round]:
     for position, scheme in enumerate(SCHEMES):
         policy = db.session.scalars(select(Policy).where(Policy.scheme == scheme)).first()
         assert policy is not None, scheme
-        closes = datetime.combine((now + timedelta(days=6 + 8 * position)).date(), time(17), SHANGHAI)
-        rounds[scheme] = policies.open_round(
-            policy, f"{now.year} 年度第二批", now.year, 2, opens, closes, people.staff("administrator")
-        )
+        last = (now + timedelta(days=6 + 8 * position)).date()
+        closes = datetime.combine(last, time(17), SHANGHAI)
+        title, clerk = f"{now.year} 年度第二批", people.staff("administrator")
+        rounds[scheme] = policies.open_round(policy, title, now.year, 2, opens, closes, clerk)
     db.session.commit()
     return rounds
 
@@ -154,7 +154,7 @@ class _Cast:
     def play(self, told: Callable[[int], object]) -> None:
         """Every state, the ended ones first, because closing a notice closes all that are due."""
         last = ("draft", "signing", "submitted", "cleared")
-        order = [s for s in ("concluded", "revoked", "rejected", "withdrawn")]
+        order = ["concluded", "revoked", "rejected", "withdrawn"]
         order += [s for s in STATES if s not in order and s not in last]
         for state in (*order, *last):
             for turn in range(PER_STATE):

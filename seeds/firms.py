@@ -31,30 +31,99 @@ class Firm:
 
 
 FIRMS = (
-    Firm("DEM1K7", "示例（上海）微纳装备有限公司", "Example Micro-Nano Equipment", "310115", date(2014, 5, 8), "hnte"),
-    Firm("DEM0X2", "示例（上海）工业软件有限公司", "Example Industrial Software", "310115", date(2016, 3, 1), "srdi"),
-    Firm("DEM2A5", "样例新材（上海）有限公司", "Sample New Materials", "310116", date(2012, 9, 20), "little_giant"),
-    Firm("DEM3B8", "演示海工装备（上海）有限公司", "Demo Marine Equipment", "310151", date(2011, 6, 15), "hnte"),
-    Firm("DEM4C1", "虚构光电（上海）有限公司", "Fictional Photonics", "310112", date(2018, 1, 10), "tech_sme"),
-    Firm("DEM5D4", "演示轨交信号（上海）有限公司", "Demo Rail Signalling", "310114", date(2013, 11, 3), "srdi"),
+    Firm(
+        "DEM1K7",
+        "示例（上海）微纳装备有限公司",
+        "Example Micro-Nano Equipment",
+        "310115",
+        date(2014, 5, 8),
+        "hnte",
+    ),
+    Firm(
+        "DEM0X2",
+        "示例（上海）工业软件有限公司",
+        "Example Industrial Software",
+        "310115",
+        date(2016, 3, 1),
+        "srdi",
+    ),
+    Firm(
+        "DEM2A5",
+        "样例新材（上海）有限公司",
+        "Sample New Materials",
+        "310116",
+        date(2012, 9, 20),
+        "little_giant",
+    ),
+    Firm(
+        "DEM3B8",
+        "演示海工装备（上海）有限公司",
+        "Demo Marine Equipment",
+        "310151",
+        date(2011, 6, 15),
+        "hnte",
+    ),
+    Firm(
+        "DEM4C1",
+        "虚构光电（上海）有限公司",
+        "Fictional Photonics",
+        "310112",
+        date(2018, 1, 10),
+        "tech_sme",
+    ),
+    Firm(
+        "DEM5D4",
+        "演示轨交信号（上海）有限公司",
+        "Demo Rail Signalling",
+        "310114",
+        date(2013, 11, 3),
+        "srdi",
+    ),
 )
 
 # Product names by kind: all invented; enough for every state of the lifecycle.
 NAMES = {
     "equipment": (
-        "12 英寸介质刻蚀机", "等离子体去胶一体机", "深水作业机械臂", "双臂装配机器人",
-        "五轴联动叶片磨床", "一次性反应器系统", "窄线宽激光切割机", "大口径光学检测仪",
-        "高速列车轮对检测装备", "全自动晶圆清洗机", "海上风电安装平台控制系统", "手术导航定位系统",
+        "12 英寸介质刻蚀机",
+        "等离子体去胶一体机",
+        "深水作业机械臂",
+        "双臂装配机器人",
+        "五轴联动叶片磨床",
+        "一次性反应器系统",
+        "窄线宽激光切割机",
+        "大口径光学检测仪",
+        "高速列车轮对检测装备",
+        "全自动晶圆清洗机",
+        "海上风电安装平台控制系统",
+        "手术导航定位系统",
     ),
     "software": (
-        "刻蚀工艺仿真软件", "产线数字孪生平台", "多物理场求解器", "工业视觉质检软件",
-        "离散排产引擎", "总线型数控系统软件", "列控仿真软件", "工控安全监测平台",
-        "工艺数据中台", "供应链协同平台", "三维装配规划软件", "设备预测维护软件",
+        "刻蚀工艺仿真软件",
+        "产线数字孪生平台",
+        "多物理场求解器",
+        "工业视觉质检软件",
+        "离散排产引擎",
+        "总线型数控系统软件",
+        "列控仿真软件",
+        "工控安全监测平台",
+        "工艺数据中台",
+        "供应链协同平台",
+        "三维装配规划软件",
+        "设备预测维护软件",
     ),
     "material": (
-        "碳纤维预浸料 T9", "电子级氢氟酸", "高纯溅射靶材", "光刻胶用成膜树脂",
-        "高导热氮化铝基板", "耐高温聚酰亚胺薄膜", "医用钛合金粉末", "固态电解质膜",
-        "高强度铝锂合金板", "超低损耗覆铜板", "生物基尼龙切片", "气凝胶隔热毡",
+        "碳纤维预浸料 T9",
+        "电子级氢氟酸",
+        "高纯溅射靶材",
+        "光刻胶用成膜树脂",
+        "高导热氮化铝基板",
+        "耐高温聚酰亚胺薄膜",
+        "医用钛合金粉末",
+        "固态电解质膜",
+        "高强度铝锂合金板",
+        "超低损耗覆铜板",
+        "生物基尼龙切片",
+        "气凝胶隔热毡",
     ),
 }
 DOMAINS = {"equipment": "eq_smart", "software": "sw_industrial", "material": "material"}
@@ -82,9 +151,7 @@ def _firm(position: int, firm: Firm, password: str) -> Enterprise:
     enterprise = enterprises.register_enterprise(code_of(firm), firm.name, clerk, "applicant")
     if own:
         signatory = people.staff("signatory")
-        enterprises.admit(
-            enterprises.request_to_join(enterprise, signatory, "signatory"), clerk
-        )
+        enterprises.admit(enterprises.request_to_join(enterprise, signatory, "signatory"), clerk)
     else:
         signer = people.account(
             f"signer{position + 1}@demo.test", f"签章{position + 1}", "signatory", password
@@ -157,12 +224,18 @@ def product(enterprise: Enterprise, kind: str, position: int, year: int) -> Prod
         ),
         patents=(
             PatentLine(
-                "invention", f"ZL{year - 2}1{position:07d}.{position % 10}", f"一种{name}",
-                enterprise.name, date(year - 1, 6, 1),
+                "invention",
+                f"ZL{year - 2}1{position:07d}.{position % 10}",
+                f"一种{name}",
+                enterprise.name,
+                date(year - 1, 6, 1),
             ),
             PatentLine(
-                "copyright", f"{year - 1}SR{position:07d}", f"{name}V{position + 1}.0",
-                enterprise.name, date(year - 1, 2, 11),
+                "copyright",
+                f"{year - 1}SR{position:07d}",
+                f"{name}V{position + 1}.0",
+                enterprise.name,
+                date(year - 1, 2, 11),
             ),
         ),
     )

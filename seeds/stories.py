@@ -24,8 +24,12 @@ from catalogue.reviews import operations as reviews
 from seeds.firms import signatory_of
 from workers.tasks import HANDLERS
 
-FINDS = ("示范集成电路制造（上海）有限公司", "虚构存储器（上海）股份有限公司", "样例微电子（上海）有限公司")
-BUYER_CODES = ("91310115MA1DEM10XL", "91310115MA1DEM11XJ", "91310115MA1DEM12XG")
+BUYERS = (
+    "示范集成电路制造（上海）有限公司",
+    "虚构存储器（上海）股份有限公司",
+    "样例微电子（上海）有限公司",
+)
+BUYER_CODES = ("91310115MA1DEM10X7", "91310115MA1DEM11X8", "91310115MA1DEM12X9")
 # Contracts that pass each scheme's thresholds, in fen.
 AMOUNTS = {
     "first_set": (12_870_000_00,),
@@ -49,7 +53,7 @@ def sample_pdf(title: str) -> bytes:
 
 
 def contract_rows(
-    closes_on: date, amounts_fen: tuple[int, ...], prefix: str, received: bool = True
+    closes_on: date, amounts_fen: tuple[int, ...], prefix: str, *, received: bool = True
 ) -> list[dict[str, Any]]:
     """Contracts a month apart, the newest six weeks before the round closes."""
     rows = []
@@ -58,7 +62,7 @@ def contract_rows(
         rows.append(
             {
                 "number": f"{prefix}-{position + 1}",
-                "buyer_name": FINDS[position % len(FINDS)],
+                "buyer_name": BUYERS[position % len(BUYERS)],
                 "buyer_credit_code": BUYER_CODES[position % len(BUYER_CODES)],
                 "signed_on": signed,
                 "invoiced_on": signed + timedelta(days=5),
@@ -76,13 +80,16 @@ def answers_of(application: Application) -> dict[str, Any]:
         if answer.type == "boolean":
             given[answer.id] = answer.id not in NEGATIVE
         elif answer.type in ("text", "textarea"):
-            given[answer.id] = f"{answer.label}：示例填写，主要指标比同类提高 35%，见检测报告第 2 页。"
+            given[answer.id] = (
+                f"{answer.label}：示例填写，主要指标比同类提高 35%，见检测报告第 2 页。"
+            )
     return given
 
 
 def fill(
     application: Application,
     clerk: User,
+    *,
     amounts_fen: tuple[int, ...] | None = None,
     received: bool = True,
 ) -> None:
@@ -92,7 +99,8 @@ def fill(
     if document.contracts:
         closes_on = application.round.closes_at.astimezone(SHANGHAI).date()
         amounts = amounts_fen or AMOUNTS[application.scheme]
-        rows = contract_rows(closes_on, amounts, f"HT-{application.number[3:]}", received)
+        prefix = f"HT-{application.number[3:]}"
+        rows = contract_rows(closes_on, amounts, prefix, received=received)
         applications.save_contracts(application, rows, clerk)
     for material in document.materials:
         if material.required:
@@ -137,9 +145,7 @@ def check_formally(application: Application, reviewer: User) -> None:
     db.session.commit()
 
 
-def approve(
-    chosen: list[Application], approver: User, days_ago: int = 0
-) -> Notice:
+def approve(chosen: list[Application], approver: User, days_ago: int = 0) -> Notice:
     """Approved and put on notice, now or some days ago."""
     now = utc_now() - timedelta(days=days_ago) if days_ago else None
     notice = reviews.approve(chosen, approver, now=now)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time, timedelta
-from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,11 @@ def token(client: FlaskClient, address: str) -> str:
 
 
 def post(
-    client: FlaskClient, address: str, data: dict[str, Any], form_at: str | None = None, **kwargs: Any
+    client: FlaskClient,
+    address: str,
+    data: dict[str, Any],
+    form_at: str | None = None,
+    **kwargs: Any,
 ) -> Any:
     """Post a form with the token of the page that shows it."""
     return client.post(
@@ -112,11 +115,6 @@ def product(firm: Enterprise, kind: str = "software", position: int | None = Non
     return firms.product(firm, kind, number, utc_now().year)
 
 
-@cache
-def _texts() -> tuple[str, ...]:
-    return tuple(path.read_text("utf-8") for path in sorted(POLICIES.glob("*.yaml")))
-
-
 def opened(scheme: str = "first_version", closes_in: int = 20) -> Round:
     """An open round of the scheme under its seeded policy."""
     found = db.session.scalar(
@@ -139,7 +137,9 @@ def opened(scheme: str = "first_version", closes_in: int = 20) -> Round:
     )
 
 
-def draft(scheme: str = "first_version", firm: Enterprise | None = None, **filling: Any) -> Application:
+def draft(
+    scheme: str = "first_version", firm: Enterprise | None = None, **filling: Any
+) -> Application:
     """A complete draft."""
     firm = firm or enterprise()
     application = stories.start(
@@ -157,7 +157,9 @@ def submitted(scheme: str = "first_version", **options: Any) -> Application:
     return application
 
 
-def in_committee(scheme: str = "first_version", reviewer: User | None = None, **options: Any) -> Application:
+def in_committee(
+    scheme: str = "first_version", reviewer: User | None = None, **options: Any
+) -> Application:
     """Passed the formal check; waits for the approver."""
     application = submitted(scheme, **options)
     stories.check_formally(application, reviewer or user("reviewer"))
@@ -167,7 +169,12 @@ def in_committee(scheme: str = "first_version", reviewer: User | None = None, **
 def budget(scheme: str = "first_version", total_fen: int = 100_000_000_00) -> Any:
     """This year's budget of a scheme."""
     return funds.set_budget(
-        scheme, utc_now().astimezone(SHANGHAI).year, total_fen, None, "测试用的预算总额", placeholder=True
+        scheme,
+        utc_now().astimezone(SHANGHAI).year,
+        total_fen,
+        None,
+        "测试用的预算总额",
+        placeholder=True,
     )
 
 

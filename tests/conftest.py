@@ -32,9 +32,7 @@ def services(
 
 
 @pytest.fixture(scope="session")
-def app(
-    services: embedded.Services, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
+def app(services: embedded.Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The application on a migrated database of its own."""
     var = tmp_path_factory.mktemp("var")
     fonts = Path(os.environ.get("PORTAL_TEST_FONTS", Path.cwd() / "var" / "fonts"))

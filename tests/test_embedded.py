@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,10 +40,17 @@ def reachable(services: embedded.Services) -> bool:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[Path]:
+def folder() -> Iterator[Path]:
+    """A folder outside pytest's own, which every pytest that starts closes to other accounts."""
+    with tempfile.TemporaryDirectory(prefix="portal-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def state(folder: Path) -> Iterator[Path]:
     """A state folder whose servers are gone afterwards, whatever the test did."""
-    yield tmp_path / "var"
-    embedded.start(tmp_path / "var", durable=False).stop()
+    yield folder / "var"
+    embedded.start(folder / "var", durable=False).stop()
 
 
 def hold(state: Path) -> subprocess.Popen[bytes]:
@@ -126,9 +134,8 @@ def test_a_postmaster_killed_alone_leaves_no_writer_behind(state: Path) -> None:
 
 
 def test_a_half_made_folder_is_made_anew(state: Path) -> None:
-    folder = state / "postgres"
-    (folder / "base").mkdir(parents=True)
-    (folder / "PG_VERSION").write_text("18\n")
+    (state / "postgres" / "base").mkdir(parents=True)
+    (state / "postgres" / "PG_VERSION").write_text("18\n")
     services = embedded.start(state, durable=False)
     assert reachable(services)
     services.stop()
@@ -145,8 +152,8 @@ def test_a_foreign_process_number_does_not_block_us(state: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["with space and 'quote'", "x" * 120])
-def test_awkward_folder_names(tmp_path: Path, name: str) -> None:
-    services = embedded.start(tmp_path / name, durable=False)
+def test_awkward_folder_names(folder: Path, name: str) -> None:
+    services = embedded.start(folder / name, durable=False)
     assert reachable(services)
     services.stop()
 

@@ -53,16 +53,12 @@ class Application(Keyed, db.Model):
         order_by="Evidence.id", cascade="all, delete-orphan"
     )
     history: Mapped[list[StateChange]] = relationship(order_by="StateChange.id", viewonly=True)
-    reports: Mapped[list[EligibilityReport]] = relationship(
-        order_by="EligibilityReport.id.desc()"
-    )
+    reports: Mapped[list[EligibilityReport]] = relationship(order_by="EligibilityReport.id.desc()")
     corrections: Mapped[list[Correction]] = relationship(order_by="Correction.id")
     __table_args__ = (
         CheckConstraint(f"state IN ({STATE_LIST})", name="state"),
         CheckConstraint("number ~ '^SB-[0-9]{4}-[0-9]{4,}$'", name="number"),
-        CheckConstraint(
-            "(submitted_at IS NULL) = (receipt_number IS NULL)", name="receipt"
-        ),
+        CheckConstraint("(submitted_at IS NULL) = (receipt_number IS NULL)", name="receipt"),
         CheckConstraint(
             "state IN ('draft','signing','withdrawn') OR submitted_at IS NOT NULL",
             name="submitted",

@@ -205,9 +205,7 @@ def save_answers(application: Application, answers: dict[str, Any], actor: User)
     record("application.save", application, actor, fields=sorted(changed))
 
 
-def save_contracts(
-    application: Application, rows: Sequence[dict[str, Any]], actor: User
-) -> None:
+def save_contracts(application: Application, rows: Sequence[dict[str, Any]], actor: User) -> None:
     """Replace the contracts; each row holds the columns of Contract without keys."""
     _require_editable(application, actor, "contracts")
     wanted = document_of(application.policy).contracts
@@ -276,15 +274,17 @@ def remove_evidence(application: Application, evidence: Evidence, actor: User) -
 def missing_items(application: Application) -> list[dict[str, str]]:
     """What must still be given before submitting: field, label and where it stands."""
     document = document_of(application.policy)
-    missing = []
-    for answer in document.answers:
-        value = application.answers.get(answer.id)
-        if answer.required and (value is None or value == ""):
-            missing.append(_missing(f"answers.{answer.id}", answer.label, "answers"))
+    missing = [
+        _missing(f"answers.{answer.id}", answer.label, "answers")
+        for answer in document.answers
+        if answer.required and application.answers.get(answer.id) in (None, "")
+    ]
     given = {evidence.material for evidence in application.evidence}
-    for material in document.materials:
-        if material.required and material.id not in given:
-            missing.append(_missing(f"material.{material.id}", material.name, "materials"))
+    missing += [
+        _missing(f"material.{material.id}", material.name, "materials")
+        for material in document.materials
+        if material.required and material.id not in given
+    ]
     wanted = document.contracts
     if wanted is not None and len(application.contracts) < wanted.min:
         missing.append(_missing("contracts", f"至少 {wanted.min} 份销售合同", "contracts"))

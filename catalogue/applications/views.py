@@ -220,7 +220,7 @@ def contracts(number: str) -> Any:
 
 
 def _contract_rows(application: Application) -> list[dict[str, Any]]:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "number": c.number,
             "buyer_name": c.buyer_name,
@@ -401,7 +401,9 @@ REASONED = {
 }
 
 
-@bp.route("/applications/<number>/<any(withdraw,contest,send_back):action>", methods=["GET", "POST"])
+@bp.route(
+    "/applications/<number>/<any(withdraw,contest,send_back):action>", methods=["GET", "POST"]
+)
 @allow("applicant", "signatory")
 def act_with_reason(number: str, action: str) -> Any:
     application = own_application(number)

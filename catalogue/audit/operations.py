@@ -23,9 +23,7 @@ def record(action: str, subject: Any, actor: Any | None, **facts: Any) -> AuditE
     db.session.flush()
     db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
     last = db.session.execute(
-        select(AuditEvent.sequence, AuditEvent.hash)
-        .order_by(AuditEvent.sequence.desc())
-        .limit(1)
+        select(AuditEvent.sequence, AuditEvent.hash).order_by(AuditEvent.sequence.desc()).limit(1)
     ).first()
     sequence, previous = (last.sequence + 1, last.hash) if last else (1, GENESIS)
     event = AuditEvent(

@@ -42,7 +42,7 @@ def keep(folder: Path, staged: Path, sha256: str) -> None:
     """Move a staged file to its place; the rename is atomic and repeating it is harmless."""
     place = place_of(folder, sha256)
     place.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(staged, place)
+    staged.replace(place)
     directory = os.open(place.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

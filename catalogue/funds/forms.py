@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wtforms import BooleanField, IntegerField, SelectField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange
+from wtforms.validators import InputRequired, Length, NumberRange, ValidationError
 
 from catalogue.forms import MoneyField, PostedForm, visible_text
 from catalogue.funds.lists import CLAIMS
@@ -52,6 +52,11 @@ class BudgetForm(PostedForm):
     )
     placeholder = BooleanField("这是示范参数，不是批复的预算")
     reason = reason_field("依据", "例如批复文号。会记入操作留痕，改前改后都可查")
+
+    def validate_total(self, field: MoneyField) -> None:
+        """Blanks are no amount: they must not set a budget to nothing."""
+        if field.data is None:
+            raise ValidationError("请填写预算总额")
 
 
 class ReasonForm(PostedForm):

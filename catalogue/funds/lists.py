@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, lazyload
 
 from catalogue.database import SHANGHAI, db, utc_now
@@ -98,7 +98,7 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
 ORDERS = {"amount": Award.amount_fen, "number": Award.number, "firm": Award.firm}
 
 
-def _narrowed(statement: Select[Any], selection: Selection) -> Select[Any]:
+def _narrowed(statement: Any, selection: Selection) -> Any:
     """``statement`` about awards, with the selection's conditions and order."""
     column = ORDERS[selection.sort.lstrip("-")]
     ordering = column.desc() if selection.sort.startswith("-") else column.asc()
@@ -129,9 +129,7 @@ def sums(selection: Selection) -> Sums:
     parts = {
         scheme: SchemeSum(lines, int(total), held) for scheme, lines, total, held, _, _ in rows
     }
-    return Sums(
-        parts, max((row[4] for row in rows), default=None), any(row[5] for row in rows)
-    )
+    return Sums(parts, max((row[4] for row in rows), default=None), any(row[5] for row in rows))
 
 
 def page_of(selection: Selection, page: int) -> list[Award]:
@@ -186,7 +184,7 @@ def lines_of(selection: Selection) -> Iterator[Line]:
             credit_code=code,
             district=district_name(district),
             product=product,
-            scheme=CLAIMS.get(scheme, scheme),
+            scheme=CLAIMS[scheme],
             contracts=contracts,
             amount_fen=amount,
             bank=bank or "",

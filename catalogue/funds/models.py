@@ -94,9 +94,7 @@ class Award(Keyed, db.Model):
         CheckConstraint("amount_fen > 0 AND amount_fen < 1000000000000000", name="amount"),
         CheckConstraint("state IN ('reserved','committed','paid','released')", name="state"),
         CheckConstraint("account_check IN ('matches','mismatch','missing')", name="account_check"),
-        CheckConstraint(
-            "(bank_account_id IS NULL) = (account_check = 'missing')", name="account"
-        ),
+        CheckConstraint("(bank_account_id IS NULL) = (account_check = 'missing')", name="account"),
         CheckConstraint(
             "state NOT IN ('committed','paid') OR committed_at IS NOT NULL", name="committed"
         ),

@@ -180,6 +180,7 @@ def set_budget(
     total_fen: int,
     actor: User | None,
     reason: str,
+    *,
     placeholder: bool = False,
 ) -> Budget:
     """Set the total of a scheme's year, in fen; ``actor`` None is the system (seeds).
@@ -210,7 +211,7 @@ def set_budget(
         placeholder=placeholder,
         reason=reason.strip(),
     )
-    _change_total(budget, before, total_fen, placeholder)
+    _change_total(budget, before, total_fen, placeholder=placeholder)
     db.session.add(
         BudgetEntry(
             budget_id=budget.id,
@@ -242,7 +243,7 @@ def _budget(scheme: str, year: int) -> Budget:
     ).one()
 
 
-def _change_total(budget: Budget, before: int, total_fen: int, placeholder: bool) -> None:
+def _change_total(budget: Budget, before: int, total_fen: int, *, placeholder: bool) -> None:
     occupied = Budget.reserved_fen + Budget.committed_fen + Budget.paid_fen
     changed = db.session.scalar(
         update(Budget)
@@ -252,9 +253,7 @@ def _change_total(budget: Budget, before: int, total_fen: int, placeholder: bool
     )
     if changed is not None:
         return
-    now = db.session.execute(
-        select(Budget.total_fen, occupied).where(Budget.id == budget.id)
-    ).one()
+    now = db.session.execute(select(Budget.total_fen, occupied).where(Budget.id == budget.id)).one()
     if now[0] != before:
         raise Refused("预算刚刚被别人改过，请刷新后再看", "total")
     raise Refused(
@@ -274,7 +273,11 @@ def take_account(award: Award, actor: User, reason: str) -> None:
     if account.id == award.bank_account_id:
         raise Refused("现登记账户与本件的账户是同一个，没有变化")
     record(
-        "award.take_account", award, actor, account=account.masked, check=check,
+        "award.take_account",
+        award,
+        actor,
+        account=account.masked,
+        check=check,
         reason=reason.strip(),
     )
     changed = db.session.scalar(
@@ -347,7 +350,7 @@ def _require_finance(actor: User) -> None:
 
 
 def _build(
-    selection: Selection, kind: str, lines: Iterator[sheet.Line], full: bool
+    selection: Selection, kind: str, lines: Iterator[sheet.Line], *, full: bool
 ) -> tuple[sheet.Made, str]:
     if selection.problems:
         raise Refused("筛选条件有误，请先改正，再下载", status=422)

@@ -311,8 +311,10 @@ def _reread_xlsx(data: bytes) -> tuple[int, int]:
         sheets = {name: archive.read(name) for name in names}
     if any(b"<f>" in sheet or b"<f " in sheet for sheet in sheets.values()):
         raise Untrue("a cell became a formula")
-    found = [int(Decimal(v.decode()).scaleb(2)) for v in _AMOUNTS.findall(
-        sheets["xl/worksheets/sheet1.xml"])]
+    found = [
+        int(Decimal(v.decode()).scaleb(2))
+        for v in _AMOUNTS.findall(sheets["xl/worksheets/sheet1.xml"])
+    ]
     return _balanced(found)
 
 

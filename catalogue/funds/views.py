@@ -43,7 +43,8 @@ def _selected() -> selection.Selection:
 
 
 def _address(endpoint: str, chosen: selection.Selection, **more: Any) -> str:
-    return url_for(endpoint, **chosen.arguments, **more)
+    arguments: dict[str, Any] = {**chosen.arguments, **more}
+    return url_for(endpoint, **arguments)
 
 
 @bp.get("/funds")
@@ -348,11 +349,11 @@ def budgets() -> Any:
             try:
                 operations.set_budget(
                     form.scheme.data,
-                    form.year.data,
-                    form.total.data,
+                    form.year.data or 0,
+                    form.total.data or 0,
                     current_user,
                     form.reason.data,
-                    form.placeholder.data,
+                    placeholder=form.placeholder.data,
                 )
             except Refused as refused:
                 db.session.rollback()
@@ -421,7 +422,5 @@ def mine() -> Any:
         awards=awards,
         schemes=CLAIMS,
         states=STATES,
-        totals={
-            state: sum(a.amount_fen for a in awards if a.state == state) for state in STATES
-        },
+        totals={state: sum(a.amount_fen for a in awards if a.state == state) for state in STATES},
     )

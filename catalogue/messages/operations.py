@@ -105,7 +105,9 @@ def _for_firm(user: User) -> Iterator[Todo]:
     )
     if requests:
         yield Todo(
-            f"{requests} 位同事申请加入", "同意后可代本单位办事。", "去处理",
+            f"{requests} 位同事申请加入",
+            "同意后可代本单位办事。",
+            "去处理",
             url_for("enterprises.members"),
         )
 
@@ -121,15 +123,21 @@ def _firm_todo(application: Application, user: User) -> Todo | None:
         if not user.has_role("signatory"):
             return None
         return Todo(
-            "等您签章", f"{name}，经办人已填好。", "去签章",
-            url_for("applications.check", number=number), closes,
+            "等您签章",
+            f"{name}，经办人已填好。",
+            "去签章",
+            url_for("applications.check", number=number),
+            closes,
         )
     if application.state == "correcting":
         correction = application.open_correction
         count = len(correction.items) if correction else 0
         due = correction.due_on if correction else None
         return Todo(
-            f"补正 {count} 处", f"{name}。审查计时已停，补正后接着算。", "去补正", target,
+            f"补正 {count} 处",
+            f"{name}。审查计时已停，补正后接着算。",
+            "去补正",
+            target,
             datetime(due.year, due.month, due.day, 17, tzinfo=SHANGHAI) if due else None,
         )
     return Todo("自动核验不符", f"{name}，看哪一条不符、怎样能过。", "看核验结果", target)
@@ -146,8 +154,7 @@ def _queue(user: User, states: tuple[str, ...], verb: str) -> Iterator[Todo]:
         endpoint = "reviews.decide" if verb == "去审定" else "reviews.formal_check"
         yield Todo(
             application.product.name,
-            f"{application.number}　{application.enterprise.name}　"
-            f"{application.standing.inside}",
+            f"{application.number}　{application.enterprise.name}　{application.standing.inside}",
             verb,
             url_for(endpoint, number=application.number),
         )
@@ -157,6 +164,8 @@ def _objections() -> Iterator[Todo]:
     count = db.session.scalar(select(func.count()).where(Objection.state == "open"))
     if count:
         yield Todo(
-            f"{count} 件异议待处理", "异议期间这一件不计入公示期满。", "去处理",
+            f"{count} 件异议待处理",
+            "异议期间这一件不计入公示期满。",
+            "去处理",
             url_for("notices.objections"),
         )

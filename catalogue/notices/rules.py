@@ -47,21 +47,21 @@ def period(opens_at: datetime, working_days: int, zone: tzinfo) -> Period:
     if working_days < 1:
         raise ValueError("a public period has at least one working day")
     day = opens_at.astimezone(zone).date()
-    counted: list[dict[str, Any]] = [_line(day, None, None)]
+    counted: list[dict[str, Any]] = [_line(day, works=None, number=None)]
     reached = 0
     while reached < working_days:
         day += timedelta(days=1)
         works = is_working_day(day)
         reached += works
-        counted.append(_line(day, works, reached if works else None))
+        counted.append(_line(day, works=works, number=reached if works else None))
     return Period(datetime.combine(day, CLOSING_HOUR, zone), counted)
 
 
-def _line(day: date, works: bool | None, number: int | None) -> dict[str, Any]:
-    return {"day": day.isoformat(), "why": _why(day, works), "number": number}
+def _line(day: date, *, works: bool | None, number: int | None) -> dict[str, Any]:
+    return {"day": day.isoformat(), "why": _why(day, works=works), "number": number}
 
 
-def _why(day: date, works: bool | None) -> str:
+def _why(day: date, *, works: bool | None) -> str:
     weekend = day.weekday() >= 5
     if works is None:
         return "公示开始的当日，不计入"

@@ -105,6 +105,8 @@ def return_for_correction(
     Raises Refused without items, for an unknown field or an empty note, and for a field that an
     earlier round did not name (一次性告知).
     """
+    db.session.refresh(application, with_for_update={"of": Application})
+    _require_formal_check(application, officer)
     known = rules.fields_of(document_of(application.policy))
     for item in items:
         if item["field"] not in known:

@@ -23,7 +23,7 @@ TO_CHECK = ("eligible", "needs_person", "formal_check")
 OF_ROLE = {"reviewer": TO_CHECK, "approver": ("committee",)}
 # What staff may look up beyond their own queue.
 OFFERED = (*TO_CHECK, "correcting", "committee", "on_notice", "objected", "rejected")
-SORTS: dict[str, Sequence[ColumnElement[Any]]] = {
+SORTS: dict[str, tuple[Any, ...]] = {
     "submitted": (Application.submitted_at, Application.id),
     "-submitted": (Application.submitted_at.desc(), Application.id.desc()),
     "number": (Application.id,),

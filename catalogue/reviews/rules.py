@@ -73,8 +73,11 @@ def fields_of(document: PolicyDocument) -> dict[str, str]:
 def items_to_judge(
     document: PolicyDocument, findings: Sequence[Mapping[str, Any]], attached: set[str]
 ) -> list[Item]:
-    """What the machine could not tick: failed and unknown findings first, then what only people
-    can judge, then the written answers, contracts and materials."""
+    """What the machine could not tick, in the order of the page.
+
+    Failed and unknown findings come first, then what only people can judge, then the written
+    answers, contracts and materials.
+    """
     return [
         *_finding_items(document, findings),
         *_people_items(document),
@@ -83,9 +86,7 @@ def items_to_judge(
     ]
 
 
-def _finding_items(
-    document: PolicyDocument, findings: Sequence[Mapping[str, Any]]
-) -> list[Item]:
+def _finding_items(document: PolicyDocument, findings: Sequence[Mapping[str, Any]]) -> list[Item]:
     rules = {rule.id: rule for rule in document.rules}
     order = {"fail": 0, "unknown": 1}
     open_findings = sorted(

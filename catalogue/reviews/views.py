@@ -190,10 +190,11 @@ def check(number: str) -> Any:
     db.session.commit()
     if act in CONFIRMED:
         return redirect(url_for(CONFIRMED[act], number=number), code=303)
-    flash("形式审查已通过，转审定人。" if act == "pass" else "判断已存下。", "done")
-    return redirect(url_for("reviews.queue"), 303) if act == "pass" else _to(
-        "formal_check", application
-    )
+    if act == "pass":
+        flash("形式审查已通过，转审定人。", "done")
+        return redirect(url_for("reviews.queue"), code=303)
+    flash("判断已存下。", "done")
+    return _to("formal_check", application)
 
 
 def _faults(act: str, tally: rules.Tally) -> dict[str, str]:

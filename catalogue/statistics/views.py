@@ -27,10 +27,7 @@ def front() -> Any:
     now = utc_now()
     local = now.astimezone(SHANGHAI)
     rounds = db.session.scalars(
-        select(Round)
-        .where(Round.closes_at >= now)
-        .order_by(Round.closes_at, Round.id)
-        .limit(8)
+        select(Round).where(Round.closes_at >= now).order_by(Round.closes_at, Round.id).limit(8)
     ).all()
     notices = db.session.execute(
         select(Notice, func.count(NoticeItem.id))

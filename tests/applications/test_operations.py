@@ -145,9 +145,7 @@ def test_the_same_file_twice_is_recognised(session: Any) -> None:
     pdf = stories.sample_pdf("fv_test")
     with pytest.raises(Refused, match="已经有了"):
         operations.add_evidence(application, "fv_test", BytesIO(pdf), "again.pdf", clerk)
-    _, remark = operations.add_evidence(
-        application, "fv_license", BytesIO(pdf), "again.pdf", clerk
-    )
+    _, remark = operations.add_evidence(application, "fv_license", BytesIO(pdf), "again.pdf", clerk)
     assert remark is not None and "另一项" in remark
 
 
@@ -173,8 +171,10 @@ def test_numbers_are_gapless_and_every_act_leaves_its_trace(session: Any) -> Non
         "UPDATE contract SET received_fen = -1",
         "UPDATE application SET receipt_number = 'x'",
         "UPDATE application SET state = 'nowhere', version = version + 1",
-        "INSERT INTO evidence (application_id, material, document_id, added_at)"
-        " SELECT application_id, material, document_id, now() FROM evidence LIMIT 1",
+        (
+            "INSERT INTO evidence (application_id, material, document_id, added_at)"
+            " SELECT application_id, material, document_id, now() FROM evidence LIMIT 1"
+        ),
     ],
 )
 def test_the_database_repeats_the_promises(session: Any, statement: str) -> None:

@@ -160,9 +160,7 @@ def test_any_mix_of_moves_adds_up_to_the_fen(session: Any) -> None:
                     operations.reserve(applications[-1], None, None)
                 elif act == "budget":
                     total = drawn.randrange(300_00, 900_00)
-                    operations.set_budget(
-                        "first_version", YEAR, total, None, "随机调整预算"
-                    )
+                    operations.set_budget("first_version", YEAR, total, None, "随机调整预算")
                 elif applications:
                     getattr(operations, act)(drawn.choice(applications), None, "测试")
         except Refused:
@@ -228,9 +226,7 @@ def test_budget_cannot_fall_below_what_is_occupied(session: Any) -> None:
         ({"total_fen": 0}, "total"),
     ],
 )
-def test_budget_refusals_name_their_field(
-    session: Any, change: dict[str, Any], field: str
-) -> None:
+def test_budget_refusals_name_their_field(session: Any, change: dict[str, Any], field: str) -> None:
     given = {"scheme": "first_set", "year": 2026, "total_fen": 1, "reason": "一个完整的依据"}
     with pytest.raises(Refused) as refusal:
         operations.set_budget(**{**given, **change}, actor=None)

@@ -67,9 +67,7 @@ def test_budget_columns_stay_true(session: Any, kept: Award, change: str, match:
         ("account_check = 'ok'", "ck_award_"),
     ],
 )
-def test_award_keeps_what_was_approved(
-    session: Any, kept: Award, change: str, match: str
-) -> None:
+def test_award_keeps_what_was_approved(session: Any, kept: Award, change: str, match: str) -> None:
     refused(session, f"UPDATE award SET {change}", match)
 
 
@@ -154,17 +152,13 @@ def test_bookings_that_do_not_balance_are_refused(
 def test_adjusting_needs_a_reason_and_no_award(session: Any, kept: Award) -> None:
     for wrong in ({"reason": None}, {"reason": "有", "award_id": kept.id}):
         with pytest.raises(IntegrityError, match="ck_budget_entry_"), session.begin_nested():
-            session.add(
-                BudgetEntry(budget_id=kept.budget_id, kind="adjust", total_fen=1, **wrong)
-            )
+            session.add(BudgetEntry(budget_id=kept.budget_id, kind="adjust", total_fen=1, **wrong))
 
 
 def test_an_award_is_booked_once_per_kind(session: Any, kept: Award) -> None:
     with pytest.raises(IntegrityError, match="uq_budget_entry_award"), session.begin_nested():
         session.add(
-            BudgetEntry(
-                budget_id=kept.budget_id, award_id=kept.id, kind="reserve", reserved_fen=1
-            )
+            BudgetEntry(budget_id=kept.budget_id, award_id=kept.id, kind="reserve", reserved_fen=1)
         )
 
 

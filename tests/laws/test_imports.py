@@ -5,11 +5,35 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-ORDER = (
-    "config embedded database errors forms working_days jobs audit accounts documents enterprises"
-    " products policies applications notices reviews certificates listings funds purchases"
-    " statistics messages logs security health pages cli"
-).split()
+ORDER = [
+    "config",
+    "embedded",
+    "database",
+    "errors",
+    "forms",
+    "working_days",
+    "jobs",
+    "audit",
+    "accounts",
+    "documents",
+    "enterprises",
+    "products",
+    "policies",
+    "applications",
+    "notices",
+    "reviews",
+    "certificates",
+    "listings",
+    "funds",
+    "purchases",
+    "statistics",
+    "messages",
+    "logs",
+    "security",
+    "health",
+    "pages",
+    "cli",
+]
 PURE = {"rules.py", "states.py"}
 ROOT = Path("catalogue")
 

@@ -24,8 +24,8 @@ def test_migrated_database_equals_the_models(session: Any) -> None:
 def test_every_guard_stands_in_the_database(session: Any) -> None:
     triggers = set(session.scalars(text("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")))
     functions = {
-        name: source
-        for name, source in session.execute(
+        row.proname: row.prosrc
+        for row in session.execute(
             text(
                 "SELECT proname, prosrc FROM pg_proc p JOIN pg_namespace n"
                 " ON n.oid = p.pronamespace WHERE nspname = 'public'"

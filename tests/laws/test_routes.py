@@ -29,7 +29,7 @@ def _address(rule: Any) -> str:
     }
     for name, converter in rule._converters.items():
         if "Any" in type(converter).__name__:
-            values[name] = sorted(converter.items)[0]
+            values[name] = min(converter.items)
     return rule.build(values)[1]
 
 

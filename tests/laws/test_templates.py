@@ -11,15 +11,19 @@ TEMPLATES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob(
 ENVIRONMENT = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
 
 FORBIDDEN = {
-    "inline style": re.compile(r"""<[a-z][^>]*\sstyle\s*=|<style\b""", re.I),
-    "inline handler": re.compile(r"""<[a-z][^>]*\son[a-z]+\s*=""", re.I),
-    "script without src": re.compile(r"<script\b(?![^>]*\ssrc=)", re.I),
-    "javascript address": re.compile(r"javascript:", re.I),
-    "unescaped text": re.compile(r"\|\s*safe\b|\bMarkup\(|\{%-?\s*autoescape\s+false", re.I),
-    "htmx evaluation": re.compile(r"\bhx-on[:=]|\bhx-vars\b", re.I),
+    "inline style": re.compile(r"""<[a-z][^>]*\sstyle\s*=|<style\b""", re.IGNORECASE),
+    "inline handler": re.compile(r"""<[a-z][^>]*\son[a-z]+\s*=""", re.IGNORECASE),
+    "script without src": re.compile(r"<script\b(?![^>]*\ssrc=)", re.IGNORECASE),
+    "javascript address": re.compile(r"javascript:", re.IGNORECASE),
+    "unescaped text": re.compile(
+        r"\|\s*safe\b|\bMarkup\(|\{%-?\s*autoescape\s+false", re.IGNORECASE
+    ),
+    "htmx evaluation": re.compile(r"\bhx-on[:=]|\bhx-vars\b", re.IGNORECASE),
 }
-LOADED = re.compile(r"""\b(?:src|srcset|action|data|poster)\s*=\s*["'](?:https?:)?//""", re.I)
-LOADED_LINK = re.compile(r"""<link\b[^>]*href\s*=\s*["'](?:https?:)?//""", re.I)
+LOADED = re.compile(
+    r"""\b(?:src|srcset|action|data|poster)\s*=\s*["'](?:https?:)?//""", re.IGNORECASE
+)
+LOADED_LINK = re.compile(r"""<link\b[^>]*href\s*=\s*["'](?:https?:)?//""", re.IGNORECASE)
 
 
 def source(name: str) -> str:
@@ -38,7 +42,9 @@ def test_template_compiles(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TEMPLATES if name.startswith("ui/")])
 def test_part_opens_with_its_purpose(name: str) -> None:
-    assert re.match(r"\{#-?\s+\S.*?-?#\}", source(name), re.S), f"{name} says nothing of itself"
+    assert re.match(r"\{#-?\s+\S.*?-?#\}", source(name), re.DOTALL), (
+        f"{name} says nothing of itself"
+    )
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -58,7 +64,9 @@ def test_template_loads_from_this_host_only(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_posted_form_carries_its_token(name: str) -> None:
-    for form in re.findall(r"<form\b[^>]*method=.post.*?</form>", source(name), re.S | re.I):
+    for form in re.findall(
+        r"<form\b[^>]*method=.post.*?</form>", source(name), re.DOTALL | re.IGNORECASE
+    ):
         assert re.search(r"csrf_token|hidden_tag\(\)", form), f"{name}: a form without token"
 
 

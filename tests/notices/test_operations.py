@@ -75,9 +75,7 @@ def test_a_notice_is_numbered_hashed_and_counted(session: Any) -> None:
 
 def test_a_claim_shows_its_amount_and_a_listing_none(session: Any) -> None:
     claim = builders.on_notice("first_version")
-    item = db.session.scalars(
-        select(NoticeItem).where(NoticeItem.application_id == claim.id)
-    ).one()
+    item = db.session.scalars(select(NoticeItem).where(NoticeItem.application_id == claim.id)).one()
     assert item.amount_fen == claim.report.amount_fen > 0
     assert noticed().items[0].amount_fen is None
 
@@ -164,9 +162,7 @@ def test_objections_are_taken_only_while_the_notice_runs(session: Any) -> None:
     notice = noticed(days_ago=20)
     with pytest.raises(Refused, match="已经结束"):
         operations.file_objection(notice.items[0], FILING, now=notice.closes_at)
-    operations.file_objection(
-        notice.items[0], FILING, now=notice.closes_at - timedelta(seconds=1)
-    )
+    operations.file_objection(notice.items[0], FILING, now=notice.closes_at - timedelta(seconds=1))
 
 
 def test_the_formal_checker_may_not_decide(session: Any) -> None:

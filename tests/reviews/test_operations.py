@@ -97,10 +97,14 @@ def test_the_database_keeps_verdicts_as_they_are(session: Any) -> None:
         "UPDATE verdict SET lines = '[1]'",
         "UPDATE verdict SET reason = '事后补写'",
         "DELETE FROM verdict",
-        "INSERT INTO verdict (application_id, stage, officer_id, outcome, lines, at)"
-        " VALUES (:application, 'committee', :other, 'reject', '[]', now())",
-        "INSERT INTO verdict (application_id, stage, officer_id, outcome, lines, at)"
-        " VALUES (:application, 'formal_check', :other, 'approve', '[]', now())",
+        (
+            "INSERT INTO verdict (application_id, stage, officer_id, outcome, lines, at)"
+            " VALUES (:application, 'committee', :other, 'reject', '[]', now())"
+        ),
+        (
+            "INSERT INTO verdict (application_id, stage, officer_id, outcome, lines, at)"
+            " VALUES (:application, 'formal_check', :other, 'approve', '[]', now())"
+        ),
     ):
         values = {"other": application.created_by_id, "application": application.id}
         with pytest.raises(IntegrityError):
@@ -198,6 +202,20 @@ def test_a_correction_without_sense_is_refused(session: Any, items: list[Any]) -
         operations.return_for_correction(application, officer, items)
     db.session.rollback()
     assert db.session.get(Application, application.id).state == "formal_check"
+
+
+def test_two_notices_of_correction_at_one_instant_are_one(app: Flask, session: Any) -> None:
+    application, officer = checking()
+    application_id, officer_id = application.id, officer.id
+    session.remove()
+
+    def send() -> str:
+        found = db.session.get(Application, application_id)
+        operations.return_for_correction(found, db.session.get(User, officer_id), [TEST_REPORT])
+        return "sent"
+
+    answers = in_threads(app, send, send)
+    assert sorted(isinstance(answer, Refused) for answer in answers) == [False, True], answers
 
 
 def test_a_pass_with_faults_is_refused(session: Any) -> None:

@@ -48,8 +48,11 @@ def test_the_queue_shows_age_promise_and_machine_summary(client: FlaskClient) ->
     application = builders.submitted("first_version")
     signed(client, "reviewer")
     page = client.get("/reviews").text
-    assert application.number in page and application.product.name in page
-    assert "符合" in page and "0 / 5" in page and "示范参数" in page
+    assert application.number in page
+    assert application.product.name in page
+    assert "符合" in page
+    assert "0 / 5" in page
+    assert "示范参数" in page
     assert "受理下一件" in page
 
 
@@ -122,10 +125,12 @@ def test_one_form_saves_and_the_bar_follows(client: FlaskClient) -> None:
 def test_passing_needs_every_item_judged(client: FlaskClient) -> None:
     application = taken(client)
     answer = send(client, application, "pass", {"v-product": "pass"})
-    assert answer.status_code == 422 and "没有判断" in answer.text
+    assert answer.status_code == 422
+    assert "没有判断" in answer.text
     assert state_of(application) == "formal_check"
     answer = send(client, application, "pass", sheet(application, **{"v-product": "correct"}))
-    assert answer.status_code == 422 and "要补正" in answer.text
+    assert answer.status_code == 422
+    assert "要补正" in answer.text
     assert send(client, application, "pass", sheet(application)).status_code == 303
     assert state_of(application) == "committee"
     (verdict,) = operations.verdicts_of(application)
@@ -135,13 +140,15 @@ def test_passing_needs_every_item_judged(client: FlaskClient) -> None:
 def test_a_correction_is_previewed_and_then_sent(client: FlaskClient) -> None:
     application = taken(client)
     no_note = send(client, application, "return", sheet(application, **{"v-product": "correct"}))
-    assert no_note.status_code == 422 and "请写明要改什么" in no_note.text
+    assert no_note.status_code == 422
+    assert "请写明要改什么" in no_note.text
     data = sheet(application, **{"v-product": "correct", "n-product": "型号 <b>不一致</b>。"})
     answer = send(client, application, "return", data)
     assert answer.status_code == 303
     assert state_of(application) == "formal_check"
     preview = client.get(answer.location).text
-    assert "型号 &lt;b&gt;不一致&lt;/b&gt;。" in preview and "只告知一次" in preview
+    assert "型号 &lt;b&gt;不一致&lt;/b&gt;。" in preview
+    assert "只告知一次" in preview
     assert builders.post(client, answer.location, {}).status_code == 303
     assert state_of(application) == "correcting"
     assert [item["field"] for item in application.open_correction.items] == ["product"]
@@ -174,7 +181,8 @@ def test_the_approver_sees_all_and_approves_several_together(client: FlaskClient
     queue = client.get("/reviews").text
     assert queue.count('type="checkbox"') == 2
     page = client.get(f"/reviews/{chosen[0].number}/decision").text
-    assert "形式审查通过" in page and "审定通过并公示" in page
+    assert "形式审查通过" in page
+    assert "审定通过并公示" in page
     address = "/reviews/approval?" + "&".join(f"number={a.number}" for a in chosen)
     preview = client.get(address).text
     assert "审定通过并公示 2 件" in preview

@@ -434,689 +434,1097 @@ DROP FUNCTION IF EXISTS objection_decision();""",
 
 def upgrade() -> None:
     """Build it."""
-    op.create_table('account',
-    sa.Column('email', sa.String(), nullable=False),
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('password_hash', sa.String(), nullable=False),
-    sa.Column('session_stamp', sa.String(), nullable=False),
-    sa.Column('active', sa.Boolean(), nullable=False),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint('email = lower(email) AND length(email) BETWEEN 3 AND 254', name=op.f('ck_account_email')),
-    sa.CheckConstraint('length(name) BETWEEN 1 AND 100', name=op.f('ck_account_name')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_account')),
-    sa.UniqueConstraint('email', name=op.f('uq_account_email'))
+    op.create_table(
+        "account",
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("password_hash", sa.String(), nullable=False),
+        sa.Column("session_stamp", sa.String(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "email = lower(email) AND length(email) BETWEEN 3 AND 254",
+            name=op.f("ck_account_email"),
+        ),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name=op.f("ck_account_name")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
+        sa.UniqueConstraint("email", name=op.f("uq_account_email")),
     )
-    op.create_table('audit_event',
-    sa.Column('sequence', sa.BigInteger(), nullable=False),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('actor_id', sa.BigInteger(), nullable=True),
-    sa.Column('actor_name', sa.String(), nullable=False),
-    sa.Column('action', sa.String(), nullable=False),
-    sa.Column('subject_type', sa.String(), nullable=False),
-    sa.Column('subject_id', sa.BigInteger(), nullable=False),
-    sa.Column('facts', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('previous_hash', sa.String(), nullable=False),
-    sa.Column('hash', sa.String(), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint('length(hash) = 64 AND length(previous_hash) = 64', name=op.f('ck_audit_event_hashes')),
-    sa.CheckConstraint('sequence > 0', name=op.f('ck_audit_event_sequence')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_event')),
-    sa.UniqueConstraint('hash', name=op.f('uq_audit_event_hash')),
-    sa.UniqueConstraint('sequence', name=op.f('uq_audit_event_sequence'))
+    op.create_table(
+        "audit_event",
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True),
+        sa.Column("actor_name", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("subject_type", sa.String(), nullable=False),
+        sa.Column("subject_id", sa.BigInteger(), nullable=False),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("previous_hash", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "length(hash) = 64 AND length(previous_hash) = 64", name=op.f("ck_audit_event_hashes")
+        ),
+        sa.CheckConstraint("sequence > 0", name=op.f("ck_audit_event_sequence")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_event")),
+        sa.UniqueConstraint("hash", name=op.f("uq_audit_event_hash")),
+        sa.UniqueConstraint("sequence", name=op.f("uq_audit_event_sequence")),
     )
-    op.create_index('ix_audit_event_subject', 'audit_event', ['subject_type', 'subject_id', 'sequence'], unique=False)
-    op.create_table('budget',
-    sa.Column('scheme', sa.String(), nullable=False),
-    sa.Column('year', sa.BigInteger(), nullable=False),
-    sa.Column('total_fen', sa.BigInteger(), nullable=False),
-    sa.Column('reserved_fen', sa.BigInteger(), nullable=False),
-    sa.Column('committed_fen', sa.BigInteger(), nullable=False),
-    sa.Column('paid_fen', sa.BigInteger(), nullable=False),
-    sa.Column('placeholder', sa.Boolean(), nullable=False),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('changed_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("scheme <> 'catalogue' AND length(scheme) > 0", name=op.f('ck_budget_scheme')),
-    sa.CheckConstraint('reserved_fen + committed_fen + paid_fen <= total_fen', name=op.f('ck_budget_cap')),
-    sa.CheckConstraint('total_fen >= 0 AND reserved_fen >= 0 AND committed_fen >= 0 AND paid_fen >= 0', name=op.f('ck_budget_amounts')),
-    sa.CheckConstraint('year BETWEEN 2000 AND 2100', name=op.f('ck_budget_year')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_budget')),
-    sa.UniqueConstraint('scheme', 'year', name=op.f('uq_budget_scheme_year'))
+    op.create_index(
+        "ix_audit_event_subject",
+        "audit_event",
+        ["subject_type", "subject_id", "sequence"],
+        unique=False,
     )
-    op.create_table('enterprise',
-    sa.Column('credit_code', sa.String(), nullable=False),
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('english_name', sa.String(), nullable=True),
-    sa.Column('district', sa.String(), nullable=True),
-    sa.Column('founded_on', sa.Date(), nullable=True),
-    sa.Column('address', sa.String(), nullable=False),
-    sa.Column('contact_name', sa.String(), nullable=False),
-    sa.Column('contact_phone', sa.String(), nullable=False),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("credit_code ~ '^[0-9A-HJ-NPQRTUWXY]{18}$'", name=op.f('ck_enterprise_credit_code')),
-    sa.CheckConstraint("district IS NULL OR district ~ '^[0-9]{6}$'", name=op.f('ck_enterprise_district')),
-    sa.CheckConstraint('length(address) <= 200 AND length(contact_name) <= 50 AND length(contact_phone) <= 30', name=op.f('ck_enterprise_lengths')),
-    sa.CheckConstraint('length(name) BETWEEN 2 AND 100', name=op.f('ck_enterprise_name')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_enterprise')),
-    sa.UniqueConstraint('credit_code', name=op.f('uq_enterprise_credit_code'))
+    op.create_table(
+        "budget",
+        sa.Column("scheme", sa.String(), nullable=False),
+        sa.Column("year", sa.BigInteger(), nullable=False),
+        sa.Column("total_fen", sa.BigInteger(), nullable=False),
+        sa.Column("reserved_fen", sa.BigInteger(), nullable=False),
+        sa.Column("committed_fen", sa.BigInteger(), nullable=False),
+        sa.Column("paid_fen", sa.BigInteger(), nullable=False),
+        sa.Column("placeholder", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "scheme <> 'catalogue' AND length(scheme) > 0", name=op.f("ck_budget_scheme")
+        ),
+        sa.CheckConstraint(
+            "reserved_fen + committed_fen + paid_fen <= total_fen", name=op.f("ck_budget_cap")
+        ),
+        sa.CheckConstraint(
+            "total_fen >= 0 AND reserved_fen >= 0 AND committed_fen >= 0 AND paid_fen >= 0",
+            name=op.f("ck_budget_amounts"),
+        ),
+        sa.CheckConstraint("year BETWEEN 2000 AND 2100", name=op.f("ck_budget_year")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_budget")),
+        sa.UniqueConstraint("scheme", "year", name=op.f("uq_budget_scheme_year")),
     )
-    op.create_index('ix_enterprise_district', 'enterprise', ['district'], unique=False)
-    op.create_table('failed_sign_in',
-    sa.Column('email', sa.String(), nullable=False),
-    sa.Column('address', sa.String(), nullable=False),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_failed_sign_in'))
+    op.create_table(
+        "enterprise",
+        sa.Column("credit_code", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("english_name", sa.String(), nullable=True),
+        sa.Column("district", sa.String(), nullable=True),
+        sa.Column("founded_on", sa.Date(), nullable=True),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("contact_name", sa.String(), nullable=False),
+        sa.Column("contact_phone", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "credit_code ~ '^[0-9A-HJ-NPQRTUWXY]{18}$'", name=op.f("ck_enterprise_credit_code")
+        ),
+        sa.CheckConstraint(
+            "district IS NULL OR district ~ '^[0-9]{6}$'", name=op.f("ck_enterprise_district")
+        ),
+        sa.CheckConstraint(
+            "length(address) <= 200 AND length(contact_name) <= 50 AND length(contact_phone) <= 30",
+            name=op.f("ck_enterprise_lengths"),
+        ),
+        sa.CheckConstraint("length(name) BETWEEN 2 AND 100", name=op.f("ck_enterprise_name")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enterprise")),
+        sa.UniqueConstraint("credit_code", name=op.f("uq_enterprise_credit_code")),
     )
-    op.create_index('ix_failed_sign_in_address', 'failed_sign_in', ['address', 'at'], unique=False)
-    op.create_index('ix_failed_sign_in_email', 'failed_sign_in', ['email', 'at'], unique=False)
-    op.create_table('heartbeat',
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False),
-    sa.PrimaryKeyConstraint('name', name=op.f('pk_heartbeat'))
+    op.create_index("ix_enterprise_district", "enterprise", ["district"], unique=False)
+    op.create_table(
+        "failed_sign_in",
+        sa.Column("email", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_failed_sign_in")),
     )
-    op.create_table('job',
-    sa.Column('kind', sa.String(), nullable=False),
-    sa.Column('subject_id', sa.BigInteger(), nullable=False),
-    sa.Column('state', sa.String(), nullable=False),
-    sa.Column('attempts', sa.BigInteger(), nullable=False),
-    sa.Column('fence', sa.BigInteger(), nullable=False),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('not_before', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('lease_until', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('last_error', sa.String(), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("(state = 'leased') = (lease_until IS NOT NULL)", name=op.f('ck_job_lease')),
-    sa.CheckConstraint("state IN ('waiting','leased','done','dead')", name=op.f('ck_job_state')),
-    sa.CheckConstraint('attempts >= 0 AND fence >= 0', name=op.f('ck_job_counts')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_job'))
+    op.create_index("ix_failed_sign_in_address", "failed_sign_in", ["address", "at"], unique=False)
+    op.create_index("ix_failed_sign_in_email", "failed_sign_in", ["email", "at"], unique=False)
+    op.create_table(
+        "heartbeat",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_heartbeat")),
     )
-    op.create_index('ix_job_due', 'job', ['not_before'], unique=False, postgresql_where=sa.text("state IN ('waiting','leased')"))
-    op.create_index('ix_job_subject', 'job', ['subject_id', 'kind'], unique=False)
-    op.create_index('uq_job_live', 'job', ['kind', 'subject_id'], unique=True, postgresql_where=sa.text("state = 'waiting'"))
-    op.create_table('lifecycle_move',
-    sa.Column('source', sa.String(), nullable=False),
-    sa.Column('action', sa.String(), nullable=False),
-    sa.Column('target', sa.String(), nullable=False),
-    sa.PrimaryKeyConstraint('source', 'action', name=op.f('pk_lifecycle_move'))
+    op.create_table(
+        "job",
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("subject_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "(state = 'leased') = (lease_until IS NOT NULL)", name=op.f("ck_job_lease")
+        ),
+        sa.CheckConstraint(
+            "state IN ('waiting','leased','done','dead')", name=op.f("ck_job_state")
+        ),
+        sa.CheckConstraint("attempts >= 0 AND fence >= 0", name=op.f("ck_job_counts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
     )
-    op.create_table('number_year',
-    sa.Column('series', sa.String(), nullable=False),
-    sa.Column('year', sa.BigInteger(), nullable=False),
-    sa.Column('last', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('series', 'year', name=op.f('pk_number_year'))
+    op.create_index(
+        "ix_job_due",
+        "job",
+        ["not_before"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('waiting','leased')"),
     )
-    op.create_table('policy',
-    sa.Column('scheme', sa.String(), nullable=False),
-    sa.Column('version', sa.String(), nullable=False),
-    sa.Column('title', sa.String(), nullable=False),
-    sa.Column('effective_from', sa.Date(), nullable=False),
-    sa.Column('effective_to', sa.Date(), nullable=True),
-    sa.Column('source', sa.String(), nullable=False),
-    sa.Column('sha256', sa.String(), nullable=False),
-    sa.Column('document', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('published_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("scheme IN ('catalogue','first_set','first_version','first_batch')", name=op.f('ck_policy_scheme')),
-    sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f('ck_policy_sha256')),
-    sa.CheckConstraint('effective_to IS NULL OR effective_to >= effective_from', name=op.f('ck_policy_effective')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_policy')),
-    sa.UniqueConstraint('scheme', 'version', name=op.f('uq_policy_scheme_version')),
-    sa.UniqueConstraint('sha256', name=op.f('uq_policy_sha256'))
+    op.create_index("ix_job_subject", "job", ["subject_id", "kind"], unique=False)
+    op.create_index(
+        "uq_job_live",
+        "job",
+        ["kind", "subject_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'waiting'"),
     )
-    op.create_table('account_role',
-    sa.Column('user_id', sa.BigInteger(), nullable=False),
-    sa.Column('role', sa.String(), nullable=False),
-    sa.CheckConstraint("role IN ('applicant', 'signatory', 'reviewer', 'approver', 'finance', 'buyer', 'administrator')", name=op.f('ck_account_role_role')),
-    sa.ForeignKeyConstraint(['user_id'], ['account.id'], name=op.f('fk_account_role_user_id')),
-    sa.PrimaryKeyConstraint('user_id', 'role', name=op.f('pk_account_role'))
+    op.create_table(
+        "lifecycle_move",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "action", name=op.f("pk_lifecycle_move")),
     )
-    op.create_table('bank_account',
-    sa.Column('enterprise_id', sa.BigInteger(), nullable=False),
-    sa.Column('bank_name', sa.String(), nullable=False),
-    sa.Column('holder_name', sa.String(), nullable=False),
-    sa.Column('number_encrypted', sa.String(), nullable=False),
-    sa.Column('first4', sa.String(), nullable=False),
-    sa.Column('last4', sa.String(), nullable=False),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('replaced_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("first4 ~ '^[0-9]{4}$' AND last4 ~ '^[0-9]{4}$'", name=op.f('ck_bank_account_ends')),
-    sa.CheckConstraint("number_encrypted LIKE 'v1:%%'", name=op.f('ck_bank_account_encrypted')),
-    sa.CheckConstraint('length(bank_name) BETWEEN 2 AND 100', name=op.f('ck_bank_account_bank_name')),
-    sa.CheckConstraint('replaced_at IS NULL OR replaced_at >= created_at', name=op.f('ck_bank_account_replaced')),
-    sa.ForeignKeyConstraint(['enterprise_id'], ['enterprise.id'], name=op.f('fk_bank_account_enterprise_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_bank_account'))
+    op.create_table(
+        "number_year",
+        sa.Column("series", sa.String(), nullable=False),
+        sa.Column("year", sa.BigInteger(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("series", "year", name=op.f("pk_number_year")),
     )
-    op.create_index('uq_bank_account_current', 'bank_account', ['enterprise_id'], unique=True, postgresql_where=sa.text('replaced_at IS NULL'))
-    op.create_table('document',
-    sa.Column('sha256', sa.String(), nullable=False),
-    sa.Column('filename', sa.String(), nullable=False),
-    sa.Column('media_type', sa.String(), nullable=False),
-    sa.Column('size', sa.BigInteger(), nullable=False),
-    sa.Column('uploaded_by_id', sa.BigInteger(), nullable=True),
-    sa.Column('enterprise_id', sa.BigInteger(), nullable=True),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f('ck_document_sha256')),
-    sa.CheckConstraint('length(filename) BETWEEN 1 AND 200', name=op.f('ck_document_filename')),
-    sa.CheckConstraint('size > 0', name=op.f('ck_document_size')),
-    sa.ForeignKeyConstraint(['uploaded_by_id'], ['account.id'], name=op.f('fk_document_uploaded_by_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_document'))
+    op.create_table(
+        "policy",
+        sa.Column("scheme", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("effective_from", sa.Date(), nullable=False),
+        sa.Column("effective_to", sa.Date(), nullable=True),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "scheme IN ('catalogue','first_set','first_version','first_batch')",
+            name=op.f("ck_policy_scheme"),
+        ),
+        sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_policy_sha256")),
+        sa.CheckConstraint(
+            "effective_to IS NULL OR effective_to >= effective_from",
+            name=op.f("ck_policy_effective"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policy")),
+        sa.UniqueConstraint("scheme", "version", name=op.f("uq_policy_scheme_version")),
+        sa.UniqueConstraint("sha256", name=op.f("uq_policy_sha256")),
     )
-    op.create_index('ix_document_owner', 'document', ['enterprise_id', 'sha256'], unique=False)
-    op.create_table('honour',
-    sa.Column('enterprise_id', sa.BigInteger(), nullable=False),
-    sa.Column('kind', sa.String(), nullable=False),
-    sa.Column('granted_on', sa.Date(), nullable=False),
-    sa.Column('expires_on', sa.Date(), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint('expires_on IS NULL OR expires_on >= granted_on', name=op.f('ck_honour_dates')),
-    sa.ForeignKeyConstraint(['enterprise_id'], ['enterprise.id'], name=op.f('fk_honour_enterprise_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_honour')),
-    sa.UniqueConstraint('enterprise_id', 'kind', 'granted_on', name=op.f('uq_honour_enterprise_id_kind_granted_on'))
+    op.create_table(
+        "account_role",
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.CheckConstraint(
+            "role IN ('applicant', 'signatory', 'reviewer', 'approver', 'finance', 'buyer', 'administrator')",
+            name=op.f("ck_account_role_role"),
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["account.id"], name=op.f("fk_account_role_user_id")),
+        sa.PrimaryKeyConstraint("user_id", "role", name=op.f("pk_account_role")),
     )
-    op.create_table('membership',
-    sa.Column('user_id', sa.BigInteger(), nullable=False),
-    sa.Column('enterprise_id', sa.BigInteger(), nullable=False),
-    sa.Column('role', sa.String(), nullable=False),
-    sa.Column('requested_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('admitted_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("role IN ('applicant','signatory')", name=op.f('ck_membership_role')),
-    sa.CheckConstraint('admitted_at IS NULL OR admitted_at >= requested_at', name=op.f('ck_membership_admitted')),
-    sa.ForeignKeyConstraint(['enterprise_id'], ['enterprise.id'], name=op.f('fk_membership_enterprise_id')),
-    sa.ForeignKeyConstraint(['user_id'], ['account.id'], name=op.f('fk_membership_user_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_membership')),
-    sa.UniqueConstraint('user_id', name=op.f('uq_membership_user_id'))
+    op.create_table(
+        "bank_account",
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("bank_name", sa.String(), nullable=False),
+        sa.Column("holder_name", sa.String(), nullable=False),
+        sa.Column("number_encrypted", sa.String(), nullable=False),
+        sa.Column("first4", sa.String(), nullable=False),
+        sa.Column("last4", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "first4 ~ '^[0-9]{4}$' AND last4 ~ '^[0-9]{4}$'", name=op.f("ck_bank_account_ends")
+        ),
+        sa.CheckConstraint("number_encrypted LIKE 'v1:%%'", name=op.f("ck_bank_account_encrypted")),
+        sa.CheckConstraint(
+            "length(bank_name) BETWEEN 2 AND 100", name=op.f("ck_bank_account_bank_name")
+        ),
+        sa.CheckConstraint(
+            "replaced_at IS NULL OR replaced_at >= created_at",
+            name=op.f("ck_bank_account_replaced"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["enterprise_id"], ["enterprise.id"], name=op.f("fk_bank_account_enterprise_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bank_account")),
     )
-    op.create_index('ix_membership_enterprise', 'membership', ['enterprise_id'], unique=False)
-    op.create_table('product',
-    sa.Column('enterprise_id', sa.BigInteger(), nullable=False),
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('english_name', sa.String(), nullable=True),
-    sa.Column('model', sa.String(), nullable=False),
-    sa.Column('kind', sa.String(), nullable=False),
-    sa.Column('domain', sa.String(), nullable=False),
-    sa.Column('novelty', sa.String(), nullable=False),
-    sa.Column('advancement', sa.String(), nullable=True),
-    sa.Column('summary', sa.String(), nullable=False),
-    sa.Column('first_sold_on', sa.Date(), nullable=True),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("kind IN ('equipment','software','material','other')", name=op.f('ck_product_kind')),
-    sa.CheckConstraint('english_name IS NULL OR length(english_name) <= 200', name=op.f('ck_product_english')),
-    sa.CheckConstraint('length(model) BETWEEN 1 AND 60', name=op.f('ck_product_model')),
-    sa.CheckConstraint('length(name) BETWEEN 2 AND 120', name=op.f('ck_product_name')),
-    sa.CheckConstraint('length(summary) <= 600', name=op.f('ck_product_summary')),
-    sa.ForeignKeyConstraint(['enterprise_id'], ['enterprise.id'], name=op.f('fk_product_enterprise_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_product')),
-    sa.UniqueConstraint('enterprise_id', 'name', 'model', name=op.f('uq_product_enterprise_id_name_model'))
+    op.create_index(
+        "uq_bank_account_current",
+        "bank_account",
+        ["enterprise_id"],
+        unique=True,
+        postgresql_where=sa.text("replaced_at IS NULL"),
     )
-    op.create_index('ix_product_enterprise', 'product', ['enterprise_id', 'id'], unique=False)
-    op.create_table('round',
-    sa.Column('policy_id', sa.BigInteger(), nullable=False),
-    sa.Column('scheme', sa.String(), nullable=False),
-    sa.Column('title', sa.String(), nullable=False),
-    sa.Column('year', sa.BigInteger(), nullable=False),
-    sa.Column('batch', sa.BigInteger(), nullable=False),
-    sa.Column('opens_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('closes_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint('batch BETWEEN 1 AND 99', name=op.f('ck_round_batch')),
-    sa.CheckConstraint('closes_at > opens_at', name=op.f('ck_round_window')),
-    sa.CheckConstraint('year BETWEEN 2000 AND 2100', name=op.f('ck_round_year')),
-    sa.ForeignKeyConstraint(['policy_id'], ['policy.id'], name=op.f('fk_round_policy_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_round')),
-    sa.UniqueConstraint('scheme', 'year', 'batch', name=op.f('uq_round_scheme_year_batch'))
+    op.create_table(
+        "document",
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("filename", sa.String(), nullable=False),
+        sa.Column("media_type", sa.String(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("uploaded_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_document_sha256")),
+        sa.CheckConstraint("length(filename) BETWEEN 1 AND 200", name=op.f("ck_document_filename")),
+        sa.CheckConstraint("size > 0", name=op.f("ck_document_size")),
+        sa.ForeignKeyConstraint(
+            ["uploaded_by_id"], ["account.id"], name=op.f("fk_document_uploaded_by_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
     )
-    op.create_index('ix_round_closes_at', 'round', ['closes_at'], unique=False)
-    op.create_table('application',
-    sa.Column('number', sa.String(), nullable=False),
-    sa.Column('round_id', sa.BigInteger(), nullable=False),
-    sa.Column('policy_id', sa.BigInteger(), nullable=False),
-    sa.Column('enterprise_id', sa.BigInteger(), nullable=False),
-    sa.Column('product_id', sa.BigInteger(), nullable=False),
-    sa.Column('state', sa.String(), nullable=False),
-    sa.Column('last_action', sa.String(), nullable=False),
-    sa.Column('last_actor_id', sa.BigInteger(), nullable=True),
-    sa.Column('version', sa.BigInteger(), nullable=False),
-    sa.Column('state_since', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('answers', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('created_by_id', sa.BigInteger(), nullable=False),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('saved_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('submitted_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('receipt_number', sa.String(), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("number ~ '^SB-[0-9]{4}-[0-9]{4,}$'", name=op.f('ck_application_number')),
-    sa.CheckConstraint("state IN ('draft', 'signing', 'submitted', 'eligible', 'ineligible', 'needs_person', 'formal_check', 'correcting', 'expert_review', 'committee', 'on_notice', 'objected', 'cleared', 'concluded', 'rejected', 'withdrawn', 'revoked')", name=op.f('ck_application_state')),
-    sa.CheckConstraint("state IN ('draft','signing','withdrawn') OR submitted_at IS NOT NULL", name=op.f('ck_application_submitted')),
-    sa.CheckConstraint('(submitted_at IS NULL) = (receipt_number IS NULL)', name=op.f('ck_application_receipt')),
-    sa.ForeignKeyConstraint(['created_by_id'], ['account.id'], name=op.f('fk_application_created_by_id')),
-    sa.ForeignKeyConstraint(['enterprise_id'], ['enterprise.id'], name=op.f('fk_application_enterprise_id')),
-    sa.ForeignKeyConstraint(['last_actor_id'], ['account.id'], name=op.f('fk_application_last_actor_id')),
-    sa.ForeignKeyConstraint(['policy_id'], ['policy.id'], name=op.f('fk_application_policy_id')),
-    sa.ForeignKeyConstraint(['product_id'], ['product.id'], name=op.f('fk_application_product_id')),
-    sa.ForeignKeyConstraint(['round_id'], ['round.id'], name=op.f('fk_application_round_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_application')),
-    sa.UniqueConstraint('number', name=op.f('uq_application_number')),
-    sa.UniqueConstraint('receipt_number', name=op.f('uq_application_receipt_number'))
+    op.create_index("ix_document_owner", "document", ["enterprise_id", "sha256"], unique=False)
+    op.create_table(
+        "honour",
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("granted_on", sa.Date(), nullable=False),
+        sa.Column("expires_on", sa.Date(), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "expires_on IS NULL OR expires_on >= granted_on", name=op.f("ck_honour_dates")
+        ),
+        sa.ForeignKeyConstraint(
+            ["enterprise_id"], ["enterprise.id"], name=op.f("fk_honour_enterprise_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_honour")),
+        sa.UniqueConstraint(
+            "enterprise_id",
+            "kind",
+            "granted_on",
+            name=op.f("uq_honour_enterprise_id_kind_granted_on"),
+        ),
     )
-    op.create_index('ix_application_enterprise', 'application', ['enterprise_id', 'id'], unique=False)
-    op.create_index('ix_application_product', 'application', ['product_id'], unique=False)
-    op.create_index('ix_application_queue', 'application', ['state', 'state_since', 'id'], unique=False)
-    op.create_index('ix_application_round', 'application', ['round_id', 'state'], unique=False)
-    op.create_index('uq_application_live', 'application', ['round_id', 'product_id'], unique=True, postgresql_where=sa.text("state NOT IN ('withdrawn','rejected','revoked')"))
-    op.create_table('list_file',
-    sa.Column('query', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('format', sa.String(), nullable=False),
-    sa.Column('full_accounts', sa.Boolean(), nullable=False),
-    sa.Column('reason', sa.String(), nullable=True),
-    sa.Column('version', sa.BigInteger(), nullable=False),
-    sa.Column('sha256', sa.String(), nullable=False),
-    sa.Column('lines', sa.BigInteger(), nullable=False),
-    sa.Column('total_fen', sa.BigInteger(), nullable=False),
-    sa.Column('data_changed_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('made_by_id', sa.BigInteger(), nullable=False),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('filename', sa.String(), nullable=False),
-    sa.Column('document_id', sa.BigInteger(), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("format IN ('xlsx','csv')", name=op.f('ck_list_file_format')),
-    sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f('ck_list_file_sha256')),
-    sa.CheckConstraint('full_accounts = (document_id IS NULL)', name=op.f('ck_list_file_document')),
-    sa.CheckConstraint('full_accounts = (reason IS NOT NULL)', name=op.f('ck_list_file_reason')),
-    sa.CheckConstraint('lines >= 0 AND total_fen >= 0 AND version > 0', name=op.f('ck_list_file_figures')),
-    sa.ForeignKeyConstraint(['document_id'], ['document.id'], name=op.f('fk_list_file_document_id')),
-    sa.ForeignKeyConstraint(['made_by_id'], ['account.id'], name=op.f('fk_list_file_made_by_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_list_file'))
+    op.create_table(
+        "membership",
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("admitted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint("role IN ('applicant','signatory')", name=op.f("ck_membership_role")),
+        sa.CheckConstraint(
+            "admitted_at IS NULL OR admitted_at >= requested_at",
+            name=op.f("ck_membership_admitted"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["enterprise_id"], ["enterprise.id"], name=op.f("fk_membership_enterprise_id")
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["account.id"], name=op.f("fk_membership_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_membership")),
+        sa.UniqueConstraint("user_id", name=op.f("uq_membership_user_id")),
     )
-    op.create_index('ix_list_file_query', 'list_file', ['query', 'format', 'full_accounts', 'id'], unique=False)
-    op.create_table('notice',
-    sa.Column('number', sa.String(), nullable=False),
-    sa.Column('title', sa.String(), nullable=False),
-    sa.Column('round_id', sa.BigInteger(), nullable=False),
-    sa.Column('published_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('opens_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('closes_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('working_days', sa.BigInteger(), nullable=False),
-    sa.Column('placeholder', sa.Boolean(), nullable=False),
-    sa.Column('counted', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('content', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('sha256', sa.String(), nullable=False),
-    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("number ~ '^示范公示〔[0-9]{4}〕[0-9]+ 号$'", name=op.f('ck_notice_number')),
-    sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f('ck_notice_sha256')),
-    sa.CheckConstraint('closed_at IS NULL OR closed_at >= closes_at', name=op.f('ck_notice_closed')),
-    sa.CheckConstraint('working_days > 0 AND closes_at > opens_at', name=op.f('ck_notice_period')),
-    sa.ForeignKeyConstraint(['round_id'], ['round.id'], name=op.f('fk_notice_round_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_notice')),
-    sa.UniqueConstraint('number', name=op.f('uq_notice_number'))
+    op.create_index("ix_membership_enterprise", "membership", ["enterprise_id"], unique=False)
+    op.create_table(
+        "product",
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("english_name", sa.String(), nullable=True),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("domain", sa.String(), nullable=False),
+        sa.Column("novelty", sa.String(), nullable=False),
+        sa.Column("advancement", sa.String(), nullable=True),
+        sa.Column("summary", sa.String(), nullable=False),
+        sa.Column("first_sold_on", sa.Date(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('equipment','software','material','other')", name=op.f("ck_product_kind")
+        ),
+        sa.CheckConstraint(
+            "english_name IS NULL OR length(english_name) <= 200", name=op.f("ck_product_english")
+        ),
+        sa.CheckConstraint("length(model) BETWEEN 1 AND 60", name=op.f("ck_product_model")),
+        sa.CheckConstraint("length(name) BETWEEN 2 AND 120", name=op.f("ck_product_name")),
+        sa.CheckConstraint("length(summary) <= 600", name=op.f("ck_product_summary")),
+        sa.ForeignKeyConstraint(
+            ["enterprise_id"], ["enterprise.id"], name=op.f("fk_product_enterprise_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_product")),
+        sa.UniqueConstraint(
+            "enterprise_id", "name", "model", name=op.f("uq_product_enterprise_id_name_model")
+        ),
     )
-    op.create_index('ix_notice_open', 'notice', ['closes_at'], unique=False, postgresql_where=sa.text('closed_at IS NULL'))
-    op.create_index('ix_notice_published', 'notice', ['published_at', 'id'], unique=False)
-    op.create_index('ix_notice_round', 'notice', ['round_id'], unique=False)
-    op.create_table('patent',
-    sa.Column('product_id', sa.BigInteger(), nullable=False),
-    sa.Column('kind', sa.String(), nullable=False),
-    sa.Column('number', sa.String(), nullable=False),
-    sa.Column('title', sa.String(), nullable=False),
-    sa.Column('holder', sa.String(), nullable=False),
-    sa.Column('granted_on', sa.Date(), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("kind IN ('invention','utility','copyright','layout')", name=op.f('ck_patent_kind')),
-    sa.CheckConstraint('length(number) BETWEEN 1 AND 40 AND length(title) BETWEEN 1 AND 200 AND length(holder) BETWEEN 1 AND 100', name=op.f('ck_patent_lengths')),
-    sa.ForeignKeyConstraint(['product_id'], ['product.id'], name=op.f('fk_patent_product_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_patent')),
-    sa.UniqueConstraint('product_id', 'kind', 'number', name=op.f('uq_patent_product_id_kind_number'))
+    op.create_index("ix_product_enterprise", "product", ["enterprise_id", "id"], unique=False)
+    op.create_table(
+        "round",
+        sa.Column("policy_id", sa.BigInteger(), nullable=False),
+        sa.Column("scheme", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("year", sa.BigInteger(), nullable=False),
+        sa.Column("batch", sa.BigInteger(), nullable=False),
+        sa.Column("opens_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closes_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint("batch BETWEEN 1 AND 99", name=op.f("ck_round_batch")),
+        sa.CheckConstraint("closes_at > opens_at", name=op.f("ck_round_window")),
+        sa.CheckConstraint("year BETWEEN 2000 AND 2100", name=op.f("ck_round_year")),
+        sa.ForeignKeyConstraint(["policy_id"], ["policy.id"], name=op.f("fk_round_policy_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_round")),
+        sa.UniqueConstraint("scheme", "year", "batch", name=op.f("uq_round_scheme_year_batch")),
     )
-    op.create_index('ix_patent_number', 'patent', ['number'], unique=False)
-    op.create_table('specification',
-    sa.Column('product_id', sa.BigInteger(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('relation', sa.String(), nullable=False),
-    sa.Column('number', sa.Numeric(precision=18, scale=6), nullable=True),
-    sa.Column('words', sa.String(), nullable=True),
-    sa.Column('unit', sa.String(), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("(relation = 'text') = (number IS NULL)", name=op.f('ck_specification_number')),
-    sa.CheckConstraint("(relation = 'text') = (words IS NOT NULL)", name=op.f('ck_specification_words')),
-    sa.CheckConstraint("relation IN ('eq','le','ge','text')", name=op.f('ck_specification_relation')),
-    sa.CheckConstraint('length(name) BETWEEN 1 AND 60 AND length(unit) <= 20', name=op.f('ck_specification_lengths')),
-    sa.CheckConstraint('position > 0', name=op.f('ck_specification_position')),
-    sa.ForeignKeyConstraint(['product_id'], ['product.id'], name=op.f('fk_specification_product_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_specification')),
-    sa.UniqueConstraint('product_id', 'position', name=op.f('uq_specification_product_id_position'))
+    op.create_index("ix_round_closes_at", "round", ["closes_at"], unique=False)
+    op.create_table(
+        "application",
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("round_id", sa.BigInteger(), nullable=False),
+        sa.Column("policy_id", sa.BigInteger(), nullable=False),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("last_action", sa.String(), nullable=False),
+        sa.Column("last_actor_id", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("state_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_by_id", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("receipt_number", sa.String(), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "number ~ '^SB-[0-9]{4}-[0-9]{4,}$'", name=op.f("ck_application_number")
+        ),
+        sa.CheckConstraint(
+            "state IN ('draft', 'signing', 'submitted', 'eligible', 'ineligible', 'needs_person', 'formal_check', 'correcting', 'expert_review', 'committee', 'on_notice', 'objected', 'cleared', 'concluded', 'rejected', 'withdrawn', 'revoked')",
+            name=op.f("ck_application_state"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('draft','signing','withdrawn') OR submitted_at IS NOT NULL",
+            name=op.f("ck_application_submitted"),
+        ),
+        sa.CheckConstraint(
+            "(submitted_at IS NULL) = (receipt_number IS NULL)", name=op.f("ck_application_receipt")
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["account.id"], name=op.f("fk_application_created_by_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["enterprise_id"], ["enterprise.id"], name=op.f("fk_application_enterprise_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["last_actor_id"], ["account.id"], name=op.f("fk_application_last_actor_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["policy_id"], ["policy.id"], name=op.f("fk_application_policy_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["product.id"], name=op.f("fk_application_product_id")
+        ),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_application_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_application")),
+        sa.UniqueConstraint("number", name=op.f("uq_application_number")),
+        sa.UniqueConstraint("receipt_number", name=op.f("uq_application_receipt_number")),
     )
-    op.create_table('award',
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('budget_id', sa.BigInteger(), nullable=False),
-    sa.Column('policy_id', sa.BigInteger(), nullable=False),
-    sa.Column('enterprise_id', sa.BigInteger(), nullable=False),
-    sa.Column('amount_fen', sa.BigInteger(), nullable=False),
-    sa.Column('state', sa.String(), nullable=False),
-    sa.Column('worksheet', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('number', sa.String(), nullable=False),
-    sa.Column('firm', sa.String(), nullable=False),
-    sa.Column('credit_code', sa.String(), nullable=False),
-    sa.Column('district', sa.String(), nullable=True),
-    sa.Column('product', sa.String(), nullable=False),
-    sa.Column('contracts', sa.String(), nullable=False),
-    sa.Column('policy_version', sa.String(), nullable=False),
-    sa.Column('articles', sa.String(), nullable=False),
-    sa.Column('bank_account_id', sa.BigInteger(), nullable=True),
-    sa.Column('account_check', sa.String(), nullable=False),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('committed_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('released_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('changed_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("(bank_account_id IS NULL) = (account_check = 'missing')", name=op.f('ck_award_account')),
-    sa.CheckConstraint("(state = 'released') = (released_at IS NOT NULL)", name=op.f('ck_award_released')),
-    sa.CheckConstraint("account_check IN ('matches','mismatch','missing')", name=op.f('ck_award_account_check')),
-    sa.CheckConstraint("state <> 'reserved' OR committed_at IS NULL", name=op.f('ck_award_reserved')),
-    sa.CheckConstraint("state IN ('reserved','committed','paid','released')", name=op.f('ck_award_state')),
-    sa.CheckConstraint("state NOT IN ('committed','paid') OR committed_at IS NOT NULL", name=op.f('ck_award_committed')),
-    sa.CheckConstraint('amount_fen > 0 AND amount_fen < 1000000000000000', name=op.f('ck_award_amount')),
-    sa.CheckConstraint('jsonb_array_length(worksheet) > 0', name=op.f('ck_award_worksheet')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_award_application_id')),
-    sa.ForeignKeyConstraint(['bank_account_id'], ['bank_account.id'], name=op.f('fk_award_bank_account_id')),
-    sa.ForeignKeyConstraint(['budget_id'], ['budget.id'], name=op.f('fk_award_budget_id')),
-    sa.ForeignKeyConstraint(['enterprise_id'], ['enterprise.id'], name=op.f('fk_award_enterprise_id')),
-    sa.ForeignKeyConstraint(['policy_id'], ['policy.id'], name=op.f('fk_award_policy_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_award')),
-    sa.UniqueConstraint('application_id', name=op.f('uq_award_application_id')),
-    sa.UniqueConstraint('number', name=op.f('uq_award_number'))
+    op.create_index(
+        "ix_application_enterprise", "application", ["enterprise_id", "id"], unique=False
     )
-    op.create_index('ix_award_account', 'award', ['bank_account_id'], unique=False)
-    op.create_index('ix_award_enterprise', 'award', ['enterprise_id', 'id'], unique=False)
-    op.create_index('ix_award_list', 'award', ['budget_id', 'state', 'amount_fen', 'id'], unique=False)
-    op.create_table('certificate',
-    sa.Column('number', sa.String(), nullable=False),
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('scheme', sa.String(), nullable=False),
-    sa.Column('token', sa.String(), nullable=False),
-    sa.Column('wording', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('wording_sha256', sa.String(), nullable=False),
-    sa.Column('valid_from', sa.Date(), nullable=False),
-    sa.Column('valid_until', sa.Date(), nullable=False),
-    sa.Column('state', sa.String(), nullable=False),
-    sa.Column('registered_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('document_id', sa.BigInteger(), nullable=True),
-    sa.Column('file_sha256', sa.String(), nullable=True),
-    sa.Column('issued_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('revoked_reason', sa.String(), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("(state = 'revoked') = (revoked_at IS NOT NULL) AND (revoked_at IS NULL) = (revoked_reason IS NULL)", name=op.f('ck_certificate_revoked')),
-    sa.CheckConstraint("file_sha256 ~ '^[0-9a-f]{64}$'", name=op.f('ck_certificate_file_sha256')),
-    sa.CheckConstraint("number ~ '^SHCP-[0-9]{4}-[0-9]{4,}$'", name=op.f('ck_certificate_number')),
-    sa.CheckConstraint("scheme IN ('catalogue','first_set','first_version','first_batch')", name=op.f('ck_certificate_scheme')),
-    sa.CheckConstraint("state <> 'issued' OR issued_at IS NOT NULL", name=op.f('ck_certificate_issued')),
-    sa.CheckConstraint("state <> 'registered' OR issued_at IS NULL", name=op.f('ck_certificate_registered')),
-    sa.CheckConstraint("state IN ('registered','issued','revoked')", name=op.f('ck_certificate_state')),
-    sa.CheckConstraint("wording->>'number' = number", name=op.f('ck_certificate_wording_number')),
-    sa.CheckConstraint("wording_sha256 ~ '^[0-9a-f]{64}$'", name=op.f('ck_certificate_wording_sha256')),
-    sa.CheckConstraint('length(token) >= 22', name=op.f('ck_certificate_token')),
-    sa.CheckConstraint('length(trim(revoked_reason)) > 0', name=op.f('ck_certificate_revoked_reason')),
-    sa.CheckConstraint('num_nonnulls(document_id, file_sha256, issued_at) IN (0, 3)', name=op.f('ck_certificate_file')),
-    sa.CheckConstraint('valid_until >= valid_from', name=op.f('ck_certificate_validity')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_certificate_application_id')),
-    sa.ForeignKeyConstraint(['document_id'], ['document.id'], name=op.f('fk_certificate_document_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_certificate')),
-    sa.UniqueConstraint('application_id', name=op.f('uq_certificate_application_id')),
-    sa.UniqueConstraint('file_sha256', name=op.f('uq_certificate_file_sha256')),
-    sa.UniqueConstraint('number', name=op.f('uq_certificate_number')),
-    sa.UniqueConstraint('token', name=op.f('uq_certificate_token'))
+    op.create_index("ix_application_product", "application", ["product_id"], unique=False)
+    op.create_index(
+        "ix_application_queue", "application", ["state", "state_since", "id"], unique=False
     )
-    op.create_index('ix_certificate_registered', 'certificate', ['registered_at'], unique=False, postgresql_where='document_id IS NULL')
-    op.create_table('check_sheet',
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('officer_id', sa.BigInteger(), nullable=False),
-    sa.Column('lines', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('saved_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_check_sheet_application_id')),
-    sa.ForeignKeyConstraint(['officer_id'], ['account.id'], name=op.f('fk_check_sheet_officer_id')),
-    sa.PrimaryKeyConstraint('application_id', name=op.f('pk_check_sheet'))
+    op.create_index("ix_application_round", "application", ["round_id", "state"], unique=False)
+    op.create_index(
+        "uq_application_live",
+        "application",
+        ["round_id", "product_id"],
+        unique=True,
+        postgresql_where=sa.text("state NOT IN ('withdrawn','rejected','revoked')"),
     )
-    op.create_table('contract',
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.Column('number', sa.String(), nullable=False),
-    sa.Column('buyer_name', sa.String(), nullable=False),
-    sa.Column('buyer_credit_code', sa.String(), nullable=True),
-    sa.Column('signed_on', sa.Date(), nullable=False),
-    sa.Column('invoiced_on', sa.Date(), nullable=True),
-    sa.Column('amount_fen', sa.BigInteger(), nullable=False),
-    sa.Column('received_fen', sa.BigInteger(), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint('amount_fen > 0 AND amount_fen < 1000000000000000', name=op.f('ck_contract_amount')),
-    sa.CheckConstraint('length(buyer_name) BETWEEN 2 AND 100', name=op.f('ck_contract_buyer_name')),
-    sa.CheckConstraint('length(number) BETWEEN 1 AND 60', name=op.f('ck_contract_number')),
-    sa.CheckConstraint('received_fen IS NULL OR received_fen >= 0', name=op.f('ck_contract_received')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_contract_application_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_contract')),
-    sa.UniqueConstraint('application_id', 'number', deferrable=True, initially='DEFERRED', name=op.f('uq_contract_application_id_number')),
-    sa.UniqueConstraint('application_id', 'position', deferrable=True, initially='DEFERRED', name=op.f('uq_contract_application_id_position'))
+    op.create_table(
+        "list_file",
+        sa.Column("query", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("format", sa.String(), nullable=False),
+        sa.Column("full_accounts", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("lines", sa.BigInteger(), nullable=False),
+        sa.Column("total_fen", sa.BigInteger(), nullable=False),
+        sa.Column("data_changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("made_by_id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("filename", sa.String(), nullable=False),
+        sa.Column("document_id", sa.BigInteger(), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint("format IN ('xlsx','csv')", name=op.f("ck_list_file_format")),
+        sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_list_file_sha256")),
+        sa.CheckConstraint(
+            "full_accounts = (document_id IS NULL)", name=op.f("ck_list_file_document")
+        ),
+        sa.CheckConstraint(
+            "full_accounts = (reason IS NOT NULL)", name=op.f("ck_list_file_reason")
+        ),
+        sa.CheckConstraint(
+            "lines >= 0 AND total_fen >= 0 AND version > 0", name=op.f("ck_list_file_figures")
+        ),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["document.id"], name=op.f("fk_list_file_document_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["made_by_id"], ["account.id"], name=op.f("fk_list_file_made_by_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_list_file")),
     )
-    op.create_index('ix_contract_number', 'contract', ['number'], unique=False)
-    op.create_table('correction',
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('items', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('asked_by_id', sa.BigInteger(), nullable=False),
-    sa.Column('asked_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('due_on', sa.Date(), nullable=False),
-    sa.Column('before', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('returned_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('changes', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint('jsonb_array_length(items) > 0', name=op.f('ck_correction_items')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_correction_application_id')),
-    sa.ForeignKeyConstraint(['asked_by_id'], ['account.id'], name=op.f('fk_correction_asked_by_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_correction'))
+    op.create_index(
+        "ix_list_file_query", "list_file", ["query", "format", "full_accounts", "id"], unique=False
     )
-    op.create_index('uq_correction_open', 'correction', ['application_id'], unique=True, postgresql_where=sa.text('returned_at IS NULL'))
-    op.create_table('eligibility_report',
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('verdict', sa.String(), nullable=False),
-    sa.Column('facts', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('findings', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('worksheet', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('amount_fen', sa.BigInteger(), nullable=True),
-    sa.Column('policy_sha256', sa.String(), nullable=False),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("verdict IN ('eligible','ineligible','needs_person')", name=op.f('ck_eligibility_report_verdict')),
-    sa.CheckConstraint('amount_fen IS NULL OR amount_fen >= 0', name=op.f('ck_eligibility_report_amount')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_eligibility_report_application_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_eligibility_report'))
+    op.create_table(
+        "notice",
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("round_id", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opens_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closes_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("working_days", sa.BigInteger(), nullable=False),
+        sa.Column("placeholder", sa.Boolean(), nullable=False),
+        sa.Column("counted", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "number ~ '^示范公示〔[0-9]{4}〕[0-9]+ 号$'", name=op.f("ck_notice_number")
+        ),
+        sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_notice_sha256")),
+        sa.CheckConstraint(
+            "closed_at IS NULL OR closed_at >= closes_at", name=op.f("ck_notice_closed")
+        ),
+        sa.CheckConstraint(
+            "working_days > 0 AND closes_at > opens_at", name=op.f("ck_notice_period")
+        ),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_notice_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+        sa.UniqueConstraint("number", name=op.f("uq_notice_number")),
     )
-    op.create_index('ix_eligibility_report_application', 'eligibility_report', ['application_id', 'id'], unique=False)
-    op.create_table('evidence',
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('material', sa.String(), nullable=False),
-    sa.Column('document_id', sa.BigInteger(), nullable=False),
-    sa.Column('added_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_evidence_application_id')),
-    sa.ForeignKeyConstraint(['document_id'], ['document.id'], name=op.f('fk_evidence_document_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_evidence')),
-    sa.UniqueConstraint('application_id', 'material', 'document_id', name=op.f('uq_evidence_application_id_material_document_id'))
+    op.create_index(
+        "ix_notice_open",
+        "notice",
+        ["closes_at"],
+        unique=False,
+        postgresql_where=sa.text("closed_at IS NULL"),
     )
-    op.create_index('ix_evidence_document', 'evidence', ['document_id'], unique=False)
-    op.create_table('listing',
-    sa.Column('number', sa.String(), nullable=False),
-    sa.Column('application_id', sa.BigInteger(), nullable=True),
-    sa.Column('product_id', sa.BigInteger(), nullable=True),
-    sa.Column('enterprise_id', sa.BigInteger(), nullable=True),
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('firm_name', sa.String(), nullable=False),
-    sa.Column('model', sa.String(), nullable=True),
-    sa.Column('kind', sa.String(), nullable=False),
-    sa.Column('domain', sa.String(), nullable=True),
-    sa.Column('novelty', sa.String(), nullable=True),
-    sa.Column('advancement', sa.String(), nullable=True),
-    sa.Column('district', sa.String(), nullable=True),
-    sa.Column('region', sa.String(), nullable=False),
-    sa.Column('year', sa.BigInteger(), nullable=True),
-    sa.Column('summary', sa.String(), nullable=False),
-    sa.Column('specifications', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('listed_on', sa.Date(), nullable=False),
-    sa.Column('valid_until', sa.Date(), nullable=True),
-    sa.Column('first_purchase', sa.Boolean(), nullable=False),
-    sa.Column('source_list', sa.String(), nullable=True),
-    sa.Column('source', sa.String(), nullable=False),
-    sa.Column('sample', sa.Boolean(), nullable=False),
-    sa.Column('status', sa.String(), nullable=False),
-    sa.Column('removed_on', sa.Date(), nullable=True),
-    sa.Column('removed_reason', sa.String(), nullable=True),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('revision', sa.BigInteger(), server_default=sa.text('0'), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("(status = 'removed') = (removed_on IS NOT NULL) AND (status = 'removed') = (removed_reason IS NOT NULL)", name=op.f('ck_listing_removal')),
-    sa.CheckConstraint("jsonb_typeof(specifications) = 'array'", name=op.f('ck_listing_specifications')),
-    sa.CheckConstraint("kind IN ('equipment','software','material','other')", name=op.f('ck_listing_kind')),
-    sa.CheckConstraint("number ~ '^(SHCP|SL)-[0-9]{4}-[0-9]{4,9}$'", name=op.f('ck_listing_number')),
-    sa.CheckConstraint("status IN ('listed','removed')", name=op.f('ck_listing_status')),
-    sa.CheckConstraint('(application_id IS NULL) <> (source_list IS NULL)', name=op.f('ck_listing_origin')),
-    sa.CheckConstraint('length(firm_name) BETWEEN 1 AND 120', name=op.f('ck_listing_firm_name')),
-    sa.CheckConstraint('length(name) BETWEEN 1 AND 120', name=op.f('ck_listing_name')),
-    sa.CheckConstraint('length(summary) <= 600', name=op.f('ck_listing_summary')),
-    sa.CheckConstraint('valid_until >= listed_on', name=op.f('ck_listing_validity')),
-    sa.CheckConstraint('year BETWEEN 1900 AND 2100', name=op.f('ck_listing_year')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_listing_application_id')),
-    sa.ForeignKeyConstraint(['enterprise_id'], ['enterprise.id'], name=op.f('fk_listing_enterprise_id')),
-    sa.ForeignKeyConstraint(['product_id'], ['product.id'], name=op.f('fk_listing_product_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_listing')),
-    sa.UniqueConstraint('application_id', name=op.f('uq_listing_application_id')),
-    sa.UniqueConstraint('number', name=op.f('uq_listing_number'))
+    op.create_index("ix_notice_published", "notice", ["published_at", "id"], unique=False)
+    op.create_index("ix_notice_round", "notice", ["round_id"], unique=False)
+    op.create_table(
+        "patent",
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("granted_on", sa.Date(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('invention','utility','copyright','layout')", name=op.f("ck_patent_kind")
+        ),
+        sa.CheckConstraint(
+            "length(number) BETWEEN 1 AND 40 AND length(title) BETWEEN 1 AND 200 AND length(holder) BETWEEN 1 AND 100",
+            name=op.f("ck_patent_lengths"),
+        ),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_patent_product_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_patent")),
+        sa.UniqueConstraint(
+            "product_id", "kind", "number", name=op.f("uq_patent_product_id_kind_number")
+        ),
     )
-    op.create_index('ix_listing_advancement', 'listing', ['advancement'], unique=False)
-    op.create_index('ix_listing_district', 'listing', ['district'], unique=False)
-    op.create_index('ix_listing_domain', 'listing', ['domain'], unique=False)
-    op.create_index('ix_listing_enterprise_id', 'listing', ['enterprise_id'], unique=False)
-    op.create_index('ix_listing_kind', 'listing', ['kind'], unique=False)
-    op.create_index('ix_listing_novelty', 'listing', ['novelty'], unique=False)
-    op.create_index('ix_listing_product_id', 'listing', ['product_id'], unique=False)
-    op.create_index('ix_listing_revision', 'listing', ['revision'], unique=False)
-    op.create_index('ix_listing_valid_until', 'listing', ['valid_until'], unique=False)
-    op.create_index('ix_listing_year', 'listing', ['year'], unique=False)
-    op.create_index('uq_listing_source', 'listing', ['source_list', 'name', 'firm_name'], unique=True, postgresql_where=sa.text('source_list IS NOT NULL'))
-    op.create_table('notice_item',
-    sa.Column('notice_id', sa.BigInteger(), nullable=False),
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.Column('name', sa.String(), nullable=False),
-    sa.Column('firm', sa.String(), nullable=False),
-    sa.Column('model', sa.String(), nullable=False),
-    sa.Column('amount_fen', sa.BigInteger(), nullable=True),
-    sa.Column('outcome', sa.String(), nullable=True),
-    sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("outcome IS NULL OR outcome IN ('cleared', 'struck')", name=op.f('ck_notice_item_outcome')),
-    sa.CheckConstraint('(outcome IS NULL) = (ended_at IS NULL)', name=op.f('ck_notice_item_ended')),
-    sa.CheckConstraint('amount_fen IS NULL OR amount_fen >= 0', name=op.f('ck_notice_item_amount')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_notice_item_application_id')),
-    sa.ForeignKeyConstraint(['notice_id'], ['notice.id'], name=op.f('fk_notice_item_notice_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_notice_item')),
-    sa.UniqueConstraint('application_id', name=op.f('uq_notice_item_application_id')),
-    sa.UniqueConstraint('notice_id', 'position', name=op.f('uq_notice_item_notice_id_position'))
+    op.create_index("ix_patent_number", "patent", ["number"], unique=False)
+    op.create_table(
+        "specification",
+        sa.Column("product_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("relation", sa.String(), nullable=False),
+        sa.Column("number", sa.Numeric(precision=18, scale=6), nullable=True),
+        sa.Column("words", sa.String(), nullable=True),
+        sa.Column("unit", sa.String(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "(relation = 'text') = (number IS NULL)", name=op.f("ck_specification_number")
+        ),
+        sa.CheckConstraint(
+            "(relation = 'text') = (words IS NOT NULL)", name=op.f("ck_specification_words")
+        ),
+        sa.CheckConstraint(
+            "relation IN ('eq','le','ge','text')", name=op.f("ck_specification_relation")
+        ),
+        sa.CheckConstraint(
+            "length(name) BETWEEN 1 AND 60 AND length(unit) <= 20",
+            name=op.f("ck_specification_lengths"),
+        ),
+        sa.CheckConstraint("position > 0", name=op.f("ck_specification_position")),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["product.id"], name=op.f("fk_specification_product_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_specification")),
+        sa.UniqueConstraint(
+            "product_id", "position", name=op.f("uq_specification_product_id_position")
+        ),
     )
-    op.create_table('state_change',
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('source', sa.String(), nullable=True),
-    sa.Column('action', sa.String(), nullable=False),
-    sa.Column('target', sa.String(), nullable=False),
-    sa.Column('actor_id', sa.BigInteger(), nullable=True),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.ForeignKeyConstraint(['actor_id'], ['account.id'], name=op.f('fk_state_change_actor_id')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_state_change_application_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_state_change'))
+    op.create_table(
+        "award",
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("budget_id", sa.BigInteger(), nullable=False),
+        sa.Column("policy_id", sa.BigInteger(), nullable=False),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("amount_fen", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("worksheet", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("firm", sa.String(), nullable=False),
+        sa.Column("credit_code", sa.String(), nullable=False),
+        sa.Column("district", sa.String(), nullable=True),
+        sa.Column("product", sa.String(), nullable=False),
+        sa.Column("contracts", sa.String(), nullable=False),
+        sa.Column("policy_version", sa.String(), nullable=False),
+        sa.Column("articles", sa.String(), nullable=False),
+        sa.Column("bank_account_id", sa.BigInteger(), nullable=True),
+        sa.Column("account_check", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("committed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "(bank_account_id IS NULL) = (account_check = 'missing')", name=op.f("ck_award_account")
+        ),
+        sa.CheckConstraint(
+            "(state = 'released') = (released_at IS NOT NULL)", name=op.f("ck_award_released")
+        ),
+        sa.CheckConstraint(
+            "account_check IN ('matches','mismatch','missing')", name=op.f("ck_award_account_check")
+        ),
+        sa.CheckConstraint(
+            "state <> 'reserved' OR committed_at IS NULL", name=op.f("ck_award_reserved")
+        ),
+        sa.CheckConstraint(
+            "state IN ('reserved','committed','paid','released')", name=op.f("ck_award_state")
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('committed','paid') OR committed_at IS NOT NULL",
+            name=op.f("ck_award_committed"),
+        ),
+        sa.CheckConstraint(
+            "amount_fen > 0 AND amount_fen < 1000000000000000", name=op.f("ck_award_amount")
+        ),
+        sa.CheckConstraint("jsonb_array_length(worksheet) > 0", name=op.f("ck_award_worksheet")),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_award_application_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["bank_account_id"], ["bank_account.id"], name=op.f("fk_award_bank_account_id")
+        ),
+        sa.ForeignKeyConstraint(["budget_id"], ["budget.id"], name=op.f("fk_award_budget_id")),
+        sa.ForeignKeyConstraint(
+            ["enterprise_id"], ["enterprise.id"], name=op.f("fk_award_enterprise_id")
+        ),
+        sa.ForeignKeyConstraint(["policy_id"], ["policy.id"], name=op.f("fk_award_policy_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_award")),
+        sa.UniqueConstraint("application_id", name=op.f("uq_award_application_id")),
+        sa.UniqueConstraint("number", name=op.f("uq_award_number")),
     )
-    op.create_index('ix_state_change_application', 'state_change', ['application_id', 'id'], unique=False)
-    op.create_table('verdict',
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('stage', sa.String(), nullable=False),
-    sa.Column('officer_id', sa.BigInteger(), nullable=False),
-    sa.Column('outcome', sa.String(), nullable=False),
-    sa.Column('reason', sa.String(), nullable=True),
-    sa.Column('lines', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('set_aside_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("(stage = 'formal_check' AND outcome IN ('pass','return','reject')) OR (stage = 'committee' AND outcome IN ('approve','reject','send_back'))", name=op.f('ck_verdict_outcome')),
-    sa.CheckConstraint("outcome NOT IN ('reject','send_back') OR length(trim(coalesce(reason, ''))) > 0", name=op.f('ck_verdict_reason')),
-    sa.CheckConstraint("set_aside_at IS NULL OR outcome = 'pass'", name=op.f('ck_verdict_set_aside')),
-    sa.CheckConstraint("stage IN ('formal_check','committee')", name=op.f('ck_verdict_stage')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_verdict_application_id')),
-    sa.ForeignKeyConstraint(['officer_id'], ['account.id'], name=op.f('fk_verdict_officer_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_verdict'))
+    op.create_index("ix_award_account", "award", ["bank_account_id"], unique=False)
+    op.create_index("ix_award_enterprise", "award", ["enterprise_id", "id"], unique=False)
+    op.create_index(
+        "ix_award_list", "award", ["budget_id", "state", "amount_fen", "id"], unique=False
     )
-    op.create_index('ix_verdict_application', 'verdict', ['application_id', 'id'], unique=False)
-    op.create_index('uq_verdict_four_eyes', 'verdict', ['application_id', 'officer_id'], unique=True, postgresql_where=sa.text("outcome IN ('pass','approve') AND set_aside_at IS NULL"))
-    op.create_index('uq_verdict_in_force', 'verdict', ['application_id', 'outcome'], unique=True, postgresql_where=sa.text("outcome IN ('pass','approve') AND set_aside_at IS NULL"))
-    op.create_table('budget_entry',
-    sa.Column('budget_id', sa.BigInteger(), nullable=False),
-    sa.Column('award_id', sa.BigInteger(), nullable=True),
-    sa.Column('kind', sa.String(), nullable=False),
-    sa.Column('total_fen', sa.BigInteger(), nullable=False),
-    sa.Column('reserved_fen', sa.BigInteger(), nullable=False),
-    sa.Column('committed_fen', sa.BigInteger(), nullable=False),
-    sa.Column('paid_fen', sa.BigInteger(), nullable=False),
-    sa.Column('reason', sa.String(), nullable=True),
-    sa.Column('actor_id', sa.BigInteger(), nullable=True),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("(kind = 'adjust') = (award_id IS NULL)", name=op.f('ck_budget_entry_award')),
-    sa.CheckConstraint("CASE kind WHEN 'adjust' THEN total_fen <> 0 AND reserved_fen = 0 AND committed_fen = 0 WHEN 'reserve' THEN total_fen = 0 AND reserved_fen > 0 AND committed_fen = 0 WHEN 'commit' THEN total_fen = 0 AND committed_fen > 0 AND reserved_fen = -committed_fen WHEN 'release' THEN total_fen = 0 AND reserved_fen <= 0 AND committed_fen <= 0 AND reserved_fen + committed_fen < 0 AND (reserved_fen = 0 OR committed_fen = 0) ELSE false END AND paid_fen = 0", name=op.f('ck_budget_entry_kind')),
-    sa.CheckConstraint("kind <> 'adjust' OR reason IS NOT NULL", name=op.f('ck_budget_entry_reason')),
-    sa.ForeignKeyConstraint(['actor_id'], ['account.id'], name=op.f('fk_budget_entry_actor_id')),
-    sa.ForeignKeyConstraint(['award_id'], ['award.id'], name=op.f('fk_budget_entry_award_id')),
-    sa.ForeignKeyConstraint(['budget_id'], ['budget.id'], name=op.f('fk_budget_entry_budget_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_budget_entry'))
+    op.create_table(
+        "certificate",
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("scheme", sa.String(), nullable=False),
+        sa.Column("token", sa.String(), nullable=False),
+        sa.Column("wording", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("wording_sha256", sa.String(), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("document_id", sa.BigInteger(), nullable=True),
+        sa.Column("file_sha256", sa.String(), nullable=True),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_reason", sa.String(), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "(state = 'revoked') = (revoked_at IS NOT NULL) AND (revoked_at IS NULL) = (revoked_reason IS NULL)",
+            name=op.f("ck_certificate_revoked"),
+        ),
+        sa.CheckConstraint(
+            "file_sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_certificate_file_sha256")
+        ),
+        sa.CheckConstraint(
+            "number ~ '^SHCP-[0-9]{4}-[0-9]{4,}$'", name=op.f("ck_certificate_number")
+        ),
+        sa.CheckConstraint(
+            "scheme IN ('catalogue','first_set','first_version','first_batch')",
+            name=op.f("ck_certificate_scheme"),
+        ),
+        sa.CheckConstraint(
+            "state <> 'issued' OR issued_at IS NOT NULL", name=op.f("ck_certificate_issued")
+        ),
+        sa.CheckConstraint(
+            "state <> 'registered' OR issued_at IS NULL", name=op.f("ck_certificate_registered")
+        ),
+        sa.CheckConstraint(
+            "state IN ('registered','issued','revoked')", name=op.f("ck_certificate_state")
+        ),
+        sa.CheckConstraint(
+            "wording->>'number' = number", name=op.f("ck_certificate_wording_number")
+        ),
+        sa.CheckConstraint(
+            "wording_sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_certificate_wording_sha256")
+        ),
+        sa.CheckConstraint("length(token) >= 22", name=op.f("ck_certificate_token")),
+        sa.CheckConstraint(
+            "length(trim(revoked_reason)) > 0", name=op.f("ck_certificate_revoked_reason")
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(document_id, file_sha256, issued_at) IN (0, 3)",
+            name=op.f("ck_certificate_file"),
+        ),
+        sa.CheckConstraint("valid_until >= valid_from", name=op.f("ck_certificate_validity")),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_certificate_application_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["document.id"], name=op.f("fk_certificate_document_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate")),
+        sa.UniqueConstraint("application_id", name=op.f("uq_certificate_application_id")),
+        sa.UniqueConstraint("file_sha256", name=op.f("uq_certificate_file_sha256")),
+        sa.UniqueConstraint("number", name=op.f("uq_certificate_number")),
+        sa.UniqueConstraint("token", name=op.f("uq_certificate_token")),
     )
-    op.create_index('ix_budget_entry_budget', 'budget_entry', ['budget_id', 'id'], unique=False)
-    op.create_index('uq_budget_entry_award', 'budget_entry', ['award_id', 'kind'], unique=True)
-    op.create_table('objection',
-    sa.Column('item_id', sa.BigInteger(), nullable=False),
-    sa.Column('application_id', sa.BigInteger(), nullable=False),
-    sa.Column('receipt_code', sa.String(), nullable=False),
-    sa.Column('ground', sa.String(), nullable=False),
-    sa.Column('argument', sa.String(), nullable=False),
-    sa.Column('remedy', sa.String(), nullable=False),
-    sa.Column('contact', sa.String(), nullable=True),
-    sa.Column('filed_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('state', sa.String(), nullable=False),
-    sa.Column('decided_by_id', sa.BigInteger(), nullable=True),
-    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('decision_reason', sa.String(), nullable=True),
-    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.CheckConstraint("(state = 'open') = (decided_at IS NULL)", name=op.f('ck_objection_decided_at')),
-    sa.CheckConstraint("(state = 'open') = (decided_by_id IS NULL)", name=op.f('ck_objection_decided_by')),
-    sa.CheckConstraint("(state = 'open') = (decision_reason IS NULL)", name=op.f('ck_objection_decision')),
-    sa.CheckConstraint("ground IN ('rights', 'untrue', 'ineligible', 'procedure', 'other')", name=op.f('ck_objection_ground')),
-    sa.CheckConstraint("state IN ('open','upheld','dismissed')", name=op.f('ck_objection_state')),
-    sa.CheckConstraint('length(argument) BETWEEN 1 AND 2000', name=op.f('ck_objection_argument')),
-    sa.CheckConstraint('length(contact) BETWEEN 1 AND 200', name=op.f('ck_objection_contact')),
-    sa.CheckConstraint('length(receipt_code) >= 22', name=op.f('ck_objection_receipt_code')),
-    sa.CheckConstraint('length(remedy) BETWEEN 1 AND 500', name=op.f('ck_objection_remedy')),
-    sa.CheckConstraint('length(trim(decision_reason)) > 0', name=op.f('ck_objection_decision_reason')),
-    sa.ForeignKeyConstraint(['application_id'], ['application.id'], name=op.f('fk_objection_application_id')),
-    sa.ForeignKeyConstraint(['decided_by_id'], ['account.id'], name=op.f('fk_objection_decided_by_id')),
-    sa.ForeignKeyConstraint(['item_id'], ['notice_item.id'], name=op.f('fk_objection_item_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_objection')),
-    sa.UniqueConstraint('receipt_code', name=op.f('uq_objection_receipt_code'))
+    op.create_index(
+        "ix_certificate_registered",
+        "certificate",
+        ["registered_at"],
+        unique=False,
+        postgresql_where="document_id IS NULL",
     )
-    op.create_index('ix_objection_application', 'objection', ['application_id', 'state'], unique=False)
-    op.create_index('ix_objection_item', 'objection', ['item_id'], unique=False)
-    op.create_index('ix_objection_state', 'objection', ['state', 'id'], unique=False)
+    op.create_table(
+        "check_sheet",
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("officer_id", sa.BigInteger(), nullable=False),
+        sa.Column("lines", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_check_sheet_application_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["officer_id"], ["account.id"], name=op.f("fk_check_sheet_officer_id")
+        ),
+        sa.PrimaryKeyConstraint("application_id", name=op.f("pk_check_sheet")),
+    )
+    op.create_table(
+        "contract",
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("buyer_name", sa.String(), nullable=False),
+        sa.Column("buyer_credit_code", sa.String(), nullable=True),
+        sa.Column("signed_on", sa.Date(), nullable=False),
+        sa.Column("invoiced_on", sa.Date(), nullable=True),
+        sa.Column("amount_fen", sa.BigInteger(), nullable=False),
+        sa.Column("received_fen", sa.BigInteger(), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "amount_fen > 0 AND amount_fen < 1000000000000000", name=op.f("ck_contract_amount")
+        ),
+        sa.CheckConstraint(
+            "length(buyer_name) BETWEEN 2 AND 100", name=op.f("ck_contract_buyer_name")
+        ),
+        sa.CheckConstraint("length(number) BETWEEN 1 AND 60", name=op.f("ck_contract_number")),
+        sa.CheckConstraint(
+            "received_fen IS NULL OR received_fen >= 0", name=op.f("ck_contract_received")
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_contract_application_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_contract")),
+        sa.UniqueConstraint(
+            "application_id",
+            "number",
+            deferrable=True,
+            initially="DEFERRED",
+            name=op.f("uq_contract_application_id_number"),
+        ),
+        sa.UniqueConstraint(
+            "application_id",
+            "position",
+            deferrable=True,
+            initially="DEFERRED",
+            name=op.f("uq_contract_application_id_position"),
+        ),
+    )
+    op.create_index("ix_contract_number", "contract", ["number"], unique=False)
+    op.create_table(
+        "correction",
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("items", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("asked_by_id", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("returned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("changes", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint("jsonb_array_length(items) > 0", name=op.f("ck_correction_items")),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_correction_application_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["asked_by_id"], ["account.id"], name=op.f("fk_correction_asked_by_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_correction")),
+    )
+    op.create_index(
+        "uq_correction_open",
+        "correction",
+        ["application_id"],
+        unique=True,
+        postgresql_where=sa.text("returned_at IS NULL"),
+    )
+    op.create_table(
+        "eligibility_report",
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("findings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("worksheet", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("amount_fen", sa.BigInteger(), nullable=True),
+        sa.Column("policy_sha256", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "verdict IN ('eligible','ineligible','needs_person')",
+            name=op.f("ck_eligibility_report_verdict"),
+        ),
+        sa.CheckConstraint(
+            "amount_fen IS NULL OR amount_fen >= 0", name=op.f("ck_eligibility_report_amount")
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id"],
+            ["application.id"],
+            name=op.f("fk_eligibility_report_application_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_eligibility_report")),
+    )
+    op.create_index(
+        "ix_eligibility_report_application",
+        "eligibility_report",
+        ["application_id", "id"],
+        unique=False,
+    )
+    op.create_table(
+        "evidence",
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("material", sa.String(), nullable=False),
+        sa.Column("document_id", sa.BigInteger(), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_evidence_application_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["document.id"], name=op.f("fk_evidence_document_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
+        sa.UniqueConstraint(
+            "application_id",
+            "material",
+            "document_id",
+            name=op.f("uq_evidence_application_id_material_document_id"),
+        ),
+    )
+    op.create_index("ix_evidence_document", "evidence", ["document_id"], unique=False)
+    op.create_table(
+        "listing",
+        sa.Column("number", sa.String(), nullable=False),
+        sa.Column("application_id", sa.BigInteger(), nullable=True),
+        sa.Column("product_id", sa.BigInteger(), nullable=True),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=True),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("firm_name", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("domain", sa.String(), nullable=True),
+        sa.Column("novelty", sa.String(), nullable=True),
+        sa.Column("advancement", sa.String(), nullable=True),
+        sa.Column("district", sa.String(), nullable=True),
+        sa.Column("region", sa.String(), nullable=False),
+        sa.Column("year", sa.BigInteger(), nullable=True),
+        sa.Column("summary", sa.String(), nullable=False),
+        sa.Column("specifications", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("listed_on", sa.Date(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("first_purchase", sa.Boolean(), nullable=False),
+        sa.Column("source_list", sa.String(), nullable=True),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("sample", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("removed_on", sa.Date(), nullable=True),
+        sa.Column("removed_reason", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "(status = 'removed') = (removed_on IS NOT NULL) AND (status = 'removed') = (removed_reason IS NOT NULL)",
+            name=op.f("ck_listing_removal"),
+        ),
+        sa.CheckConstraint(
+            "jsonb_typeof(specifications) = 'array'", name=op.f("ck_listing_specifications")
+        ),
+        sa.CheckConstraint(
+            "kind IN ('equipment','software','material','other')", name=op.f("ck_listing_kind")
+        ),
+        sa.CheckConstraint(
+            "number ~ '^(SHCP|SL)-[0-9]{4}-[0-9]{4,9}$'", name=op.f("ck_listing_number")
+        ),
+        sa.CheckConstraint("status IN ('listed','removed')", name=op.f("ck_listing_status")),
+        sa.CheckConstraint(
+            "(application_id IS NULL) <> (source_list IS NULL)", name=op.f("ck_listing_origin")
+        ),
+        sa.CheckConstraint(
+            "length(firm_name) BETWEEN 1 AND 120", name=op.f("ck_listing_firm_name")
+        ),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 120", name=op.f("ck_listing_name")),
+        sa.CheckConstraint("length(summary) <= 600", name=op.f("ck_listing_summary")),
+        sa.CheckConstraint("valid_until >= listed_on", name=op.f("ck_listing_validity")),
+        sa.CheckConstraint("year BETWEEN 1900 AND 2100", name=op.f("ck_listing_year")),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_listing_application_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["enterprise_id"], ["enterprise.id"], name=op.f("fk_listing_enterprise_id")
+        ),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_listing_product_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_listing")),
+        sa.UniqueConstraint("application_id", name=op.f("uq_listing_application_id")),
+        sa.UniqueConstraint("number", name=op.f("uq_listing_number")),
+    )
+    op.create_index("ix_listing_advancement", "listing", ["advancement"], unique=False)
+    op.create_index("ix_listing_district", "listing", ["district"], unique=False)
+    op.create_index("ix_listing_domain", "listing", ["domain"], unique=False)
+    op.create_index("ix_listing_enterprise_id", "listing", ["enterprise_id"], unique=False)
+    op.create_index("ix_listing_kind", "listing", ["kind"], unique=False)
+    op.create_index("ix_listing_novelty", "listing", ["novelty"], unique=False)
+    op.create_index("ix_listing_product_id", "listing", ["product_id"], unique=False)
+    op.create_index("ix_listing_revision", "listing", ["revision"], unique=False)
+    op.create_index("ix_listing_valid_until", "listing", ["valid_until"], unique=False)
+    op.create_index("ix_listing_year", "listing", ["year"], unique=False)
+    op.create_index(
+        "uq_listing_source",
+        "listing",
+        ["source_list", "name", "firm_name"],
+        unique=True,
+        postgresql_where=sa.text("source_list IS NOT NULL"),
+    )
+    op.create_table(
+        "notice_item",
+        sa.Column("notice_id", sa.BigInteger(), nullable=False),
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("firm", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("amount_fen", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "outcome IS NULL OR outcome IN ('cleared', 'struck')",
+            name=op.f("ck_notice_item_outcome"),
+        ),
+        sa.CheckConstraint(
+            "(outcome IS NULL) = (ended_at IS NULL)", name=op.f("ck_notice_item_ended")
+        ),
+        sa.CheckConstraint(
+            "amount_fen IS NULL OR amount_fen >= 0", name=op.f("ck_notice_item_amount")
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_notice_item_application_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["notice_id"], ["notice.id"], name=op.f("fk_notice_item_notice_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_item")),
+        sa.UniqueConstraint("application_id", name=op.f("uq_notice_item_application_id")),
+        sa.UniqueConstraint(
+            "notice_id", "position", name=op.f("uq_notice_item_notice_id_position")
+        ),
+    )
+    op.create_table(
+        "state_change",
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(), nullable=True),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["actor_id"], ["account.id"], name=op.f("fk_state_change_actor_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_state_change_application_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_state_change")),
+    )
+    op.create_index(
+        "ix_state_change_application", "state_change", ["application_id", "id"], unique=False
+    )
+    op.create_table(
+        "verdict",
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("stage", sa.String(), nullable=False),
+        sa.Column("officer_id", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("lines", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("set_aside_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "(stage = 'formal_check' AND outcome IN ('pass','return','reject')) OR (stage = 'committee' AND outcome IN ('approve','reject','send_back'))",
+            name=op.f("ck_verdict_outcome"),
+        ),
+        sa.CheckConstraint(
+            "outcome NOT IN ('reject','send_back') OR length(trim(coalesce(reason, ''))) > 0",
+            name=op.f("ck_verdict_reason"),
+        ),
+        sa.CheckConstraint(
+            "set_aside_at IS NULL OR outcome = 'pass'", name=op.f("ck_verdict_set_aside")
+        ),
+        sa.CheckConstraint("stage IN ('formal_check','committee')", name=op.f("ck_verdict_stage")),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_verdict_application_id")
+        ),
+        sa.ForeignKeyConstraint(["officer_id"], ["account.id"], name=op.f("fk_verdict_officer_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verdict")),
+    )
+    op.create_index("ix_verdict_application", "verdict", ["application_id", "id"], unique=False)
+    op.create_index(
+        "uq_verdict_four_eyes",
+        "verdict",
+        ["application_id", "officer_id"],
+        unique=True,
+        postgresql_where=sa.text("outcome IN ('pass','approve') AND set_aside_at IS NULL"),
+    )
+    op.create_index(
+        "uq_verdict_in_force",
+        "verdict",
+        ["application_id", "outcome"],
+        unique=True,
+        postgresql_where=sa.text("outcome IN ('pass','approve') AND set_aside_at IS NULL"),
+    )
+    op.create_table(
+        "budget_entry",
+        sa.Column("budget_id", sa.BigInteger(), nullable=False),
+        sa.Column("award_id", sa.BigInteger(), nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("total_fen", sa.BigInteger(), nullable=False),
+        sa.Column("reserved_fen", sa.BigInteger(), nullable=False),
+        sa.Column("committed_fen", sa.BigInteger(), nullable=False),
+        sa.Column("paid_fen", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "(kind = 'adjust') = (award_id IS NULL)", name=op.f("ck_budget_entry_award")
+        ),
+        sa.CheckConstraint(
+            "CASE kind WHEN 'adjust' THEN total_fen <> 0 AND reserved_fen = 0 AND committed_fen = 0 WHEN 'reserve' THEN total_fen = 0 AND reserved_fen > 0 AND committed_fen = 0 WHEN 'commit' THEN total_fen = 0 AND committed_fen > 0 AND reserved_fen = -committed_fen WHEN 'release' THEN total_fen = 0 AND reserved_fen <= 0 AND committed_fen <= 0 AND reserved_fen + committed_fen < 0 AND (reserved_fen = 0 OR committed_fen = 0) ELSE false END AND paid_fen = 0",
+            name=op.f("ck_budget_entry_kind"),
+        ),
+        sa.CheckConstraint(
+            "kind <> 'adjust' OR reason IS NOT NULL", name=op.f("ck_budget_entry_reason")
+        ),
+        sa.ForeignKeyConstraint(
+            ["actor_id"], ["account.id"], name=op.f("fk_budget_entry_actor_id")
+        ),
+        sa.ForeignKeyConstraint(["award_id"], ["award.id"], name=op.f("fk_budget_entry_award_id")),
+        sa.ForeignKeyConstraint(
+            ["budget_id"], ["budget.id"], name=op.f("fk_budget_entry_budget_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_budget_entry")),
+    )
+    op.create_index("ix_budget_entry_budget", "budget_entry", ["budget_id", "id"], unique=False)
+    op.create_index("uq_budget_entry_award", "budget_entry", ["award_id", "kind"], unique=True)
+    op.create_table(
+        "objection",
+        sa.Column("item_id", sa.BigInteger(), nullable=False),
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("receipt_code", sa.String(), nullable=False),
+        sa.Column("ground", sa.String(), nullable=False),
+        sa.Column("argument", sa.String(), nullable=False),
+        sa.Column("remedy", sa.String(), nullable=False),
+        sa.Column("contact", sa.String(), nullable=True),
+        sa.Column("filed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("decided_by_id", sa.BigInteger(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decision_reason", sa.String(), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.CheckConstraint(
+            "(state = 'open') = (decided_at IS NULL)", name=op.f("ck_objection_decided_at")
+        ),
+        sa.CheckConstraint(
+            "(state = 'open') = (decided_by_id IS NULL)", name=op.f("ck_objection_decided_by")
+        ),
+        sa.CheckConstraint(
+            "(state = 'open') = (decision_reason IS NULL)", name=op.f("ck_objection_decision")
+        ),
+        sa.CheckConstraint(
+            "ground IN ('rights', 'untrue', 'ineligible', 'procedure', 'other')",
+            name=op.f("ck_objection_ground"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('open','upheld','dismissed')", name=op.f("ck_objection_state")
+        ),
+        sa.CheckConstraint(
+            "length(argument) BETWEEN 1 AND 2000", name=op.f("ck_objection_argument")
+        ),
+        sa.CheckConstraint("length(contact) BETWEEN 1 AND 200", name=op.f("ck_objection_contact")),
+        sa.CheckConstraint("length(receipt_code) >= 22", name=op.f("ck_objection_receipt_code")),
+        sa.CheckConstraint("length(remedy) BETWEEN 1 AND 500", name=op.f("ck_objection_remedy")),
+        sa.CheckConstraint(
+            "length(trim(decision_reason)) > 0", name=op.f("ck_objection_decision_reason")
+        ),
+        sa.ForeignKeyConstraint(
+            ["application_id"], ["application.id"], name=op.f("fk_objection_application_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by_id"], ["account.id"], name=op.f("fk_objection_decided_by_id")
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["notice_item.id"], name=op.f("fk_objection_item_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_objection")),
+        sa.UniqueConstraint("receipt_code", name=op.f("uq_objection_receipt_code")),
+    )
+    op.create_index(
+        "ix_objection_application", "objection", ["application_id", "state"], unique=False
+    )
+    op.create_index("ix_objection_item", "objection", ["item_id"], unique=False)
+    op.create_index("ix_objection_state", "objection", ["state", "id"], unique=False)
     for _, statement, _ in GUARDS:
         op.execute(sa.text(statement.replace(":", "\\:")))
 
@@ -1125,88 +1533,120 @@ def downgrade() -> None:
     """Take it down."""
     for _, _, statement in reversed(GUARDS):
         op.execute(sa.text(statement.replace(":", "\\:")))
-    op.drop_index('ix_objection_state', table_name='objection')
-    op.drop_index('ix_objection_item', table_name='objection')
-    op.drop_index('ix_objection_application', table_name='objection')
-    op.drop_table('objection')
-    op.drop_index('uq_budget_entry_award', table_name='budget_entry')
-    op.drop_index('ix_budget_entry_budget', table_name='budget_entry')
-    op.drop_table('budget_entry')
-    op.drop_index('uq_verdict_in_force', table_name='verdict', postgresql_where=sa.text("outcome IN ('pass','approve') AND set_aside_at IS NULL"))
-    op.drop_index('uq_verdict_four_eyes', table_name='verdict', postgresql_where=sa.text("outcome IN ('pass','approve') AND set_aside_at IS NULL"))
-    op.drop_index('ix_verdict_application', table_name='verdict')
-    op.drop_table('verdict')
-    op.drop_index('ix_state_change_application', table_name='state_change')
-    op.drop_table('state_change')
-    op.drop_table('notice_item')
-    op.drop_index('uq_listing_source', table_name='listing', postgresql_where=sa.text('source_list IS NOT NULL'))
-    op.drop_index('ix_listing_year', table_name='listing')
-    op.drop_index('ix_listing_valid_until', table_name='listing')
-    op.drop_index('ix_listing_revision', table_name='listing')
-    op.drop_index('ix_listing_product_id', table_name='listing')
-    op.drop_index('ix_listing_novelty', table_name='listing')
-    op.drop_index('ix_listing_kind', table_name='listing')
-    op.drop_index('ix_listing_enterprise_id', table_name='listing')
-    op.drop_index('ix_listing_domain', table_name='listing')
-    op.drop_index('ix_listing_district', table_name='listing')
-    op.drop_index('ix_listing_advancement', table_name='listing')
-    op.drop_table('listing')
-    op.drop_index('ix_evidence_document', table_name='evidence')
-    op.drop_table('evidence')
-    op.drop_index('ix_eligibility_report_application', table_name='eligibility_report')
-    op.drop_table('eligibility_report')
-    op.drop_index('uq_correction_open', table_name='correction', postgresql_where=sa.text('returned_at IS NULL'))
-    op.drop_table('correction')
-    op.drop_index('ix_contract_number', table_name='contract')
-    op.drop_table('contract')
-    op.drop_table('check_sheet')
-    op.drop_index('ix_certificate_registered', table_name='certificate', postgresql_where='document_id IS NULL')
-    op.drop_table('certificate')
-    op.drop_index('ix_award_list', table_name='award')
-    op.drop_index('ix_award_enterprise', table_name='award')
-    op.drop_index('ix_award_account', table_name='award')
-    op.drop_table('award')
-    op.drop_table('specification')
-    op.drop_index('ix_patent_number', table_name='patent')
-    op.drop_table('patent')
-    op.drop_index('ix_notice_round', table_name='notice')
-    op.drop_index('ix_notice_published', table_name='notice')
-    op.drop_index('ix_notice_open', table_name='notice', postgresql_where=sa.text('closed_at IS NULL'))
-    op.drop_table('notice')
-    op.drop_index('ix_list_file_query', table_name='list_file')
-    op.drop_table('list_file')
-    op.drop_index('uq_application_live', table_name='application', postgresql_where=sa.text("state NOT IN ('withdrawn','rejected','revoked')"))
-    op.drop_index('ix_application_round', table_name='application')
-    op.drop_index('ix_application_queue', table_name='application')
-    op.drop_index('ix_application_product', table_name='application')
-    op.drop_index('ix_application_enterprise', table_name='application')
-    op.drop_table('application')
-    op.drop_index('ix_round_closes_at', table_name='round')
-    op.drop_table('round')
-    op.drop_index('ix_product_enterprise', table_name='product')
-    op.drop_table('product')
-    op.drop_index('ix_membership_enterprise', table_name='membership')
-    op.drop_table('membership')
-    op.drop_table('honour')
-    op.drop_index('ix_document_owner', table_name='document')
-    op.drop_table('document')
-    op.drop_index('uq_bank_account_current', table_name='bank_account', postgresql_where=sa.text('replaced_at IS NULL'))
-    op.drop_table('bank_account')
-    op.drop_table('account_role')
-    op.drop_table('policy')
-    op.drop_table('number_year')
-    op.drop_table('lifecycle_move')
-    op.drop_index('uq_job_live', table_name='job', postgresql_where=sa.text("state = 'waiting'"))
-    op.drop_index('ix_job_subject', table_name='job')
-    op.drop_index('ix_job_due', table_name='job', postgresql_where=sa.text("state IN ('waiting','leased')"))
-    op.drop_table('job')
-    op.drop_table('heartbeat')
-    op.drop_index('ix_failed_sign_in_email', table_name='failed_sign_in')
-    op.drop_index('ix_failed_sign_in_address', table_name='failed_sign_in')
-    op.drop_table('failed_sign_in')
-    op.drop_index('ix_enterprise_district', table_name='enterprise')
-    op.drop_table('enterprise')
-    op.drop_table('budget')
-    op.drop_index('ix_audit_event_subject', table_name='audit_event')
-    op.drop_table('audit_event')
-    op.drop_table('account')
+    op.drop_index("ix_objection_state", table_name="objection")
+    op.drop_index("ix_objection_item", table_name="objection")
+    op.drop_index("ix_objection_application", table_name="objection")
+    op.drop_table("objection")
+    op.drop_index("uq_budget_entry_award", table_name="budget_entry")
+    op.drop_index("ix_budget_entry_budget", table_name="budget_entry")
+    op.drop_table("budget_entry")
+    op.drop_index(
+        "uq_verdict_in_force",
+        table_name="verdict",
+        postgresql_where=sa.text("outcome IN ('pass','approve') AND set_aside_at IS NULL"),
+    )
+    op.drop_index(
+        "uq_verdict_four_eyes",
+        table_name="verdict",
+        postgresql_where=sa.text("outcome IN ('pass','approve') AND set_aside_at IS NULL"),
+    )
+    op.drop_index("ix_verdict_application", table_name="verdict")
+    op.drop_table("verdict")
+    op.drop_index("ix_state_change_application", table_name="state_change")
+    op.drop_table("state_change")
+    op.drop_table("notice_item")
+    op.drop_index(
+        "uq_listing_source",
+        table_name="listing",
+        postgresql_where=sa.text("source_list IS NOT NULL"),
+    )
+    op.drop_index("ix_listing_year", table_name="listing")
+    op.drop_index("ix_listing_valid_until", table_name="listing")
+    op.drop_index("ix_listing_revision", table_name="listing")
+    op.drop_index("ix_listing_product_id", table_name="listing")
+    op.drop_index("ix_listing_novelty", table_name="listing")
+    op.drop_index("ix_listing_kind", table_name="listing")
+    op.drop_index("ix_listing_enterprise_id", table_name="listing")
+    op.drop_index("ix_listing_domain", table_name="listing")
+    op.drop_index("ix_listing_district", table_name="listing")
+    op.drop_index("ix_listing_advancement", table_name="listing")
+    op.drop_table("listing")
+    op.drop_index("ix_evidence_document", table_name="evidence")
+    op.drop_table("evidence")
+    op.drop_index("ix_eligibility_report_application", table_name="eligibility_report")
+    op.drop_table("eligibility_report")
+    op.drop_index(
+        "uq_correction_open",
+        table_name="correction",
+        postgresql_where=sa.text("returned_at IS NULL"),
+    )
+    op.drop_table("correction")
+    op.drop_index("ix_contract_number", table_name="contract")
+    op.drop_table("contract")
+    op.drop_table("check_sheet")
+    op.drop_index(
+        "ix_certificate_registered",
+        table_name="certificate",
+        postgresql_where="document_id IS NULL",
+    )
+    op.drop_table("certificate")
+    op.drop_index("ix_award_list", table_name="award")
+    op.drop_index("ix_award_enterprise", table_name="award")
+    op.drop_index("ix_award_account", table_name="award")
+    op.drop_table("award")
+    op.drop_table("specification")
+    op.drop_index("ix_patent_number", table_name="patent")
+    op.drop_table("patent")
+    op.drop_index("ix_notice_round", table_name="notice")
+    op.drop_index("ix_notice_published", table_name="notice")
+    op.drop_index(
+        "ix_notice_open", table_name="notice", postgresql_where=sa.text("closed_at IS NULL")
+    )
+    op.drop_table("notice")
+    op.drop_index("ix_list_file_query", table_name="list_file")
+    op.drop_table("list_file")
+    op.drop_index(
+        "uq_application_live",
+        table_name="application",
+        postgresql_where=sa.text("state NOT IN ('withdrawn','rejected','revoked')"),
+    )
+    op.drop_index("ix_application_round", table_name="application")
+    op.drop_index("ix_application_queue", table_name="application")
+    op.drop_index("ix_application_product", table_name="application")
+    op.drop_index("ix_application_enterprise", table_name="application")
+    op.drop_table("application")
+    op.drop_index("ix_round_closes_at", table_name="round")
+    op.drop_table("round")
+    op.drop_index("ix_product_enterprise", table_name="product")
+    op.drop_table("product")
+    op.drop_index("ix_membership_enterprise", table_name="membership")
+    op.drop_table("membership")
+    op.drop_table("honour")
+    op.drop_index("ix_document_owner", table_name="document")
+    op.drop_table("document")
+    op.drop_index(
+        "uq_bank_account_current",
+        table_name="bank_account",
+        postgresql_where=sa.text("replaced_at IS NULL"),
+    )
+    op.drop_table("bank_account")
+    op.drop_table("account_role")
+    op.drop_table("policy")
+    op.drop_table("number_year")
+    op.drop_table("lifecycle_move")
+    op.drop_index("uq_job_live", table_name="job", postgresql_where=sa.text("state = 'waiting'"))
+    op.drop_index("ix_job_subject", table_name="job")
+    op.drop_index(
+        "ix_job_due", table_name="job", postgresql_where=sa.text("state IN ('waiting','leased')")
+    )
+    op.drop_table("job")
+    op.drop_table("heartbeat")
+    op.drop_index("ix_failed_sign_in_email", table_name="failed_sign_in")
+    op.drop_index("ix_failed_sign_in_address", table_name="failed_sign_in")
+    op.drop_table("failed_sign_in")
+    op.drop_index("ix_enterprise_district", table_name="enterprise")
+    op.drop_table("enterprise")
+    op.drop_table("budget")
+    op.drop_index("ix_audit_event_subject", table_name="audit_event")
+    op.drop_table("audit_event")
+    op.drop_table("account")

@@ -1,0 +1,1 @@
+"""Journeys: the portal as people use it, in a real browser on real processes."""

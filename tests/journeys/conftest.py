@@ -1,0 +1,108 @@
+"""A Chromium, the running portal, and people who each bring a browser of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from catalogue import embedded
+from tests.journeys import portal as portals
+from tests.journeys import steps
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+PATIENCE_MS = 30_000
+
+
+def _executable(playwright: Playwright) -> str | None:
+    own = playwright.chromium.executable_path
+    if own and Path(own).is_file():
+        return own
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; without one the journeys are skipped, or fail if they are required."""
+    with sync_playwright() as playwright:
+        executable = _executable(playwright)
+        if executable is None:
+            reason = f"no Chromium: looked for Playwright's own and {', '.join(NAMES)}"
+            if os.environ.get("BROWSER_REQUIRED") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        launched = playwright.chromium.launch(executable_path=executable, args=SWITCHES)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def portal(
+    browser: Browser, services: embedded.Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[portals.Portal]:
+    """The portal as `flask serve` runs it; asked for after the browser, which may be missing."""
+    running = portals.start(services, tmp_path_factory.mktemp("portal"))
+    yield running
+    running.stop()
+
+
+Enter = Callable[..., Page]
+
+
+@pytest.fixture
+def enter(browser: Browser, portal: portals.Portal) -> Iterator[Enter]:
+    """A person before a browser: `enter()` is anybody, `enter("finance@demo.test")` signs in.
+
+    Errors in the console, among them every breach of the content security policy, and answers
+    of 500 and above fail the journey at its end.
+    """
+    complaints: list[str] = []
+    opened = []
+
+    def _enter(email: str | None = None, **options: Any) -> Page:
+        context = browser.new_context(
+            base_url=portal.address,
+            locale="zh-CN",
+            viewport={"width": 1280, "height": 900},
+            accept_downloads=True,
+            **options,
+        )
+        opened.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        _listen(page, complaints)
+        if email is not None:
+            steps.sign_in(page, email, portals.PASSWORD)
+        return page
+
+    yield _enter
+    for context in opened:
+        context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+def _listen(page: Page, complaints: list[str]) -> None:
+    page.on(
+        "console",
+        lambda said: complaints.append(f"console on {page.url}: {said.text}")
+        if said.type == "error"
+        else None,
+    )
+    page.on("pageerror", lambda error: complaints.append(f"script on {page.url}: {error}"))
+    page.on(
+        "response",
+        lambda answer: complaints.append(f"{answer.status} of {answer.url}")
+        if answer.status >= 500
+        else None,
+    )
