@@ -23,7 +23,9 @@ test: $(STAMP) ## Run the whole suite on its own throw-away PostgreSQL and Redis
 	$(PYTHON) -m pytest -n $(WORKERS)
 
 bench: $(STAMP) ## Print our figures beside the limits they are measured against
-	$(PYTHON) -m pytest tests/benchmarks -s -q -o python_files='*.py' -o addopts=''
+	$(PYTHON) -m pytest tests/benchmarks -s -q -o python_files='bench_*.py'
+	@for file in $$(grep -l __main__ tests/benchmarks/bench_*.py); do \
+	  echo "$$file"; $(PYTHON) -m "$$(echo "$${file%.py}" | tr / .)"; done
 
 lint: $(STAMP) ## Check style, format and types
 	$(PYTHON) -m ruff check .

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, jsonify, render_template, request
+from flask import Flask, g, jsonify, render_template, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -47,12 +47,15 @@ def _answer(status: int, reason: str | None = None) -> Any:
     explanation = reason or advice
     if request.path.startswith("/api/"):
         return jsonify(error={"status": status, "title": title, "reason": explanation}), status
+    # An error page asks the database nothing: it must come while the database is away.
+    g.without_database = True
     page = render_template(
         "errors/page.html",
         code=status,
         title=title,
         explanation=explanation,
         advice=advice if reason else None,
+        request_id=g.get("request_id"),
     )
     return page, status
 

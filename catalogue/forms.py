@@ -93,6 +93,8 @@ class MoneyField(Field):
 class CreditCodeField(StringField):
     """统一社会信用代码 (GB 32100-2015), upper case, with its check digit."""
 
+    data: Any
+
     def process_formdata(self, valuelist: list[str]) -> None:
         text = valuelist[0] if valuelist else ""
         self.data = unicodedata.normalize("NFKC", text).strip().upper() or None

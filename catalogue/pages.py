@@ -14,6 +14,7 @@ from flask import (
     Flask,
     Response,
     current_app,
+    g,
     redirect,
     render_template,
     request,
@@ -195,6 +196,14 @@ def register(app: Flask) -> None:
 
     @app.context_processor
     def page_context() -> dict[str, Any]:
+        plain = {
+            "demo": app.config["DEMO"] or app.config["TESTING"],
+            "elder": session.get("elder", False),
+            "server_time": utc_now().astimezone(SHANGHAI),
+            "htmx_url": url_for("pages.library", v=_htmx()[1]),
+        }
+        if g.get("without_database"):
+            return plain
         account = None
         signed = current_user and current_user.is_authenticated
         if signed:
@@ -205,6 +214,7 @@ def register(app: Flask) -> None:
                 "url": url_for("messages.home"),
             }
         return {
+            **plain,
             "navigation": _navigation(),
             "account": account,
             "sign_in_url": url_for("accounts.sign_in"),
@@ -212,8 +222,4 @@ def register(app: Flask) -> None:
             "strip_links": [{"label": "无障碍说明", "url": url_for("pages.accessibility")}],
             "elder_url": url_for("pages.elder"),
             "room_name": ROOM_NAMES.get(request.blueprint or "", ""),
-            "server_time": utc_now().astimezone(SHANGHAI),
-            "demo": app.config["DEMO"] or app.config["TESTING"],
-            "elder": session.get("elder", False),
-            "htmx_url": url_for("pages.library", v=_htmx()[1]),
         }

@@ -31,6 +31,7 @@ from catalogue.policies.models import Round
 from catalogue.policies.operations import document_of
 from catalogue.policies.rules import evaluate
 from catalogue.products.models import Product
+from catalogue.products.operations import locked_by
 
 MAX_EVIDENCE = 60
 
@@ -191,6 +192,24 @@ def _require_editable(application: Application, actor: User, field: str) -> None
             return
         raise Refused("这一项没有要求补正，不能改动", field=field)
     raise Refused(f"这件申报现在是“{application.standing.inside}”，不能改动内容")
+
+
+@locked_by
+def _held_by_review(product: Product) -> str | None:
+    """Why a product may not change: what is under review must stay as it was submitted."""
+    held = db.session.scalars(
+        select(Application).where(
+            Application.product_id == product.id,
+            Application.state.not_in(("draft", "signing", "ineligible")),
+            Application.state.not_in([s.id for s in states.STATES.values() if s.ended]),
+        )
+    ).all()
+    for application in held:
+        correction = application.open_correction
+        if application.state == "correcting" and correction and correction.allows("product"):
+            continue
+        return f"{application.number} 正在审查，产品资料不能改；要改请先撤回申报"
+    return None
 
 
 def save_answers(application: Application, answers: dict[str, Any], actor: User) -> None:

@@ -96,3 +96,6 @@ class Round(Keyed, db.Model):
         CheckConstraint("batch BETWEEN 1 AND 99", name="batch"),
         Index("ix_round_closes_at", "closes_at"),
     )
+
+
+frozen_columns(Round.__table__, ("id", "policy_id", "scheme", "year", "batch"))

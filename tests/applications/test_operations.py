@@ -16,6 +16,7 @@ from catalogue.audit.operations import trail
 from catalogue.database import db, utc_now
 from catalogue.errors import Refused
 from catalogue.jobs import Job
+from catalogue.products.operations import update_product
 from seeds import stories
 from tests import builders
 
@@ -195,3 +196,18 @@ def test_no_waiting_application_is_without_a_live_job(session: Any) -> None:
         f"applications: {application.number} is submitted without a live job"
     ]
     assert db.session.scalar(select(Job.state)) == "dead"
+
+
+def test_a_product_under_review_stays_as_it_was_submitted(session: Any) -> None:
+    application = builders.submitted()
+    product = application.product
+    clerk = builders.clerk_of(application.enterprise)
+    same = {
+        name: getattr(product, name)
+        for name in ("name", "model", "kind", "domain", "novelty", "summary")
+    }
+    with pytest.raises(Refused, match=application.number):
+        update_product(product, clerk, **{**same, "summary": "改了"})
+    operations.advance(application, "withdraw", clerk, "要改资料")
+    update_product(product, clerk, **{**same, "summary": "改了"})
+    assert product.summary == "改了"

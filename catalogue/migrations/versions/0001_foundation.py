@@ -165,6 +165,22 @@ FOR EACH ROW EXECUTE FUNCTION document_frozen();""",
         """DROP TRIGGER IF EXISTS document_frozen ON document; DROP FUNCTION IF EXISTS document_frozen();""",
     ),
     (
+        "round_frozen",
+        """CREATE FUNCTION round_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    RAISE EXCEPTION 'round rows are never deleted' USING ERRCODE = 'check_violation';
+  END IF;
+  IF NEW.id IS DISTINCT FROM OLD.id OR NEW.policy_id IS DISTINCT FROM OLD.policy_id OR NEW.scheme IS DISTINCT FROM OLD.scheme OR NEW.year IS DISTINCT FROM OLD.year OR NEW.batch IS DISTINCT FROM OLD.batch THEN
+    RAISE EXCEPTION 'round: a frozen column was changed' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER round_frozen BEFORE UPDATE OR DELETE ON round
+FOR EACH ROW EXECUTE FUNCTION round_frozen();""",
+        """DROP TRIGGER IF EXISTS round_frozen ON round; DROP FUNCTION IF EXISTS round_frozen();""",
+    ),
+    (
         "list_file_append_only",
         """CREATE FUNCTION list_file_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
