@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,14 @@ KEPT = {"lifecycle_move", "alembic_version"}
 
 
 @pytest.fixture(scope="session")
-def services(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[embedded.Services]:
+def services() -> Iterator[embedded.Services]:
     """A throw-away PostgreSQL and Redis per test process."""
-    running = embedded.start(tmp_path_factory.mktemp("services"), durable=False)
+    # Not below pytest's own folder: as root, another pytest would lock the postgres account out.
+    folder = Path(tempfile.mkdtemp(prefix="portal-"))
+    running = embedded.start(folder, durable=False)
     yield running
     running.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from catalogue import embedded
 from tests.journeys import portal as portals
@@ -25,33 +25,40 @@ SWITCHES = [
 PATIENCE_MS = 30_000
 
 
-def _executable(playwright: Playwright) -> str | None:
-    own = playwright.chromium.executable_path
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; without one journeys are skipped, or fail if they are required."""
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
     if own and Path(own).is_file():
         return own
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        reason = f"no Chromium: looked for Playwright's own and {', '.join(NAMES)}"
+        if os.environ.get("BROWSER_REQUIRED") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one the journeys are skipped, or fail if they are required."""
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Browser]:
+    """A headless Chromium.
+
+    One per journey: Playwright keeps an event loop running in this thread, in which nobody else
+    (the signing of certificates in other tests) could start one.
+    """
     with sync_playwright() as playwright:
-        executable = _executable(playwright)
-        if executable is None:
-            reason = f"no Chromium: looked for Playwright's own and {', '.join(NAMES)}"
-            if os.environ.get("BROWSER_REQUIRED") == "1":
-                pytest.fail(reason)
-            pytest.skip(reason)
-        launched = playwright.chromium.launch(executable_path=executable, args=SWITCHES)
+        launched = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         yield launched
         launched.close()
 
 
 @pytest.fixture(scope="session")
 def portal(
-    browser: Browser, services: embedded.Services, tmp_path_factory: pytest.TempPathFactory
+    chromium: str, services: embedded.Services, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[portals.Portal]:
-    """The portal as `flask serve` runs it; asked for after the browser, which may be missing."""
+    """The portal as `flask serve` runs it; asked for after Chromium, which may be missing."""
     running = portals.start(services, tmp_path_factory.mktemp("portal"))
     yield running
     running.stop()
@@ -61,7 +68,7 @@ Enter = Callable[..., Page]
 
 
 @pytest.fixture
-def enter(browser: Browser, portal: portals.Portal) -> Iterator[Enter]:
+def enter(portal: portals.Portal, browser: Browser) -> Iterator[Enter]:
     """A person before a browser: `enter()` is anybody, `enter("finance@demo.test")` signs in.
 
     Errors in the console, among them every breach of the content security policy, and answers
