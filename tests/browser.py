@@ -1,9 +1,10 @@
-"""A test client whose every request has a context of its own, as in real life."""
+"""Test clients whose requests share nothing but cookies, as in real life."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from flask import g
 from flask.testing import FlaskClient
 
 
@@ -13,3 +14,12 @@ class Browser(FlaskClient):
     def open(self, *args: Any, **kwargs: Any) -> Any:
         with self.application.app_context():
             return super().open(*args, **kwargs)
+
+
+class ForgetfulBrowser(FlaskClient):
+    """Requests on the test's own database session, each without what the last one knew."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        for name in list(g):
+            g.pop(name)
+        return super().open(*args, **kwargs)

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Any
 
-from flask import Flask, g
+from flask import Flask
 from flask.testing import FlaskClient
 from stdnum.cn import uscc
 
@@ -17,6 +17,7 @@ from catalogue.enterprises import operations
 from catalogue.enterprises.models import Enterprise
 from catalogue.products.models import Product
 from catalogue.products.operations import create_product
+from tests.browser import ForgetfulBrowser
 
 PASSWORD = "a long enough one"
 NUMBER = "1001234567890123456"
@@ -80,16 +81,6 @@ def sign_in(client: FlaskClient, user: User) -> None:
     assert answer.status_code == 303
 
 
-class Browser(FlaskClient):
-    """A client whose requests forget, as real ones do, what the request before knew."""
-
-    def open(self, *args: Any, **kwargs: Any) -> Any:
-        # The session fixture holds one app context open, and with it ``g`` of every request.
-        for name in list(g):
-            g.pop(name)
-        return super().open(*args, **kwargs)
-
-
 def browser(app: Flask) -> FlaskClient:
     """Another browser, with cookies of its own."""
-    return Browser(app, app.response_class, use_cookies=True)
+    return ForgetfulBrowser(app, app.response_class, use_cookies=True)

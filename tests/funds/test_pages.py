@@ -10,8 +10,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from flask import Flask, g
-from flask.testing import FlaskClient
+from flask import Flask
 from sqlalchemy import event
 
 from catalogue.audit.models import AuditEvent
@@ -19,29 +18,20 @@ from catalogue.database import db
 from catalogue.funds import sheet
 from catalogue.funds.models import Award, ListFile
 from tests import builders
+from tests.browser import ForgetfulBrowser
 from tests.funds.awards import YEAR, award
 
 FULL = "6222020200100005969"
 
 
-class Browser(FlaskClient):
-    """A client whose requests forget what the request before knew, as real ones do."""
-
-    def open(self, *args: Any, **kwargs: Any) -> Any:
-        for name in list(g):
-            g.pop(name)
-        db.session.expire_all()
-        return super().open(*args, **kwargs)
-
-
-def browser(app: Flask, person: Any) -> Browser:
-    made = Browser(app, app.response_class, use_cookies=True)
+def browser(app: Flask, person: Any) -> ForgetfulBrowser:
+    made = ForgetfulBrowser(app, app.response_class, use_cookies=True)
     builders.sign_in(made, person)
     return made
 
 
 @pytest.fixture
-def finance(app: Flask, session: Any) -> Browser:
+def finance(app: Flask, session: Any) -> ForgetfulBrowser:
     person = builders.user("finance", "郑财务")
     session.commit()
     return browser(app, person)
@@ -62,7 +52,9 @@ def counted(session: Any) -> Iterator[list[str]]:
         event.remove(db.engine, "before_cursor_execute", note)
 
 
-def test_list_shows_totals_words_and_masked_accounts(session: Any, finance: Browser) -> None:
+def test_list_shows_totals_words_and_masked_accounts(
+    session: Any, finance: ForgetfulBrowser
+) -> None:
     builders.budget(total_fen=1_000_000_00)
     award(amount_fen=364_800_50)
     award("reserved", 100_00)
@@ -74,7 +66,9 @@ def test_list_shows_totals_words_and_masked_accounts(session: Any, finance: Brow
     assert finance.get("/funds/lists?state=reserved").text.count("100.00") >= 2
 
 
-def test_held_lines_are_struck_and_left_out_of_both_sums(session: Any, finance: Browser) -> None:
+def test_held_lines_are_struck_and_left_out_of_both_sums(
+    session: Any, finance: ForgetfulBrowser
+) -> None:
     builders.budget()
     award(amount_fen=300_00)
     firm = builders.enterprise()
@@ -90,7 +84,7 @@ def test_held_lines_are_struck_and_left_out_of_both_sums(session: Any, finance: 
 
 
 def test_empty_list_says_what_comes_next_and_offers_no_download(
-    session: Any, finance: Browser
+    session: Any, finance: ForgetfulBrowser
 ) -> None:
     page = finance.get("/funds/lists")
     assert "这些条件下没有资金行" in page.text and "下载 XLSX" not in page.text
@@ -99,7 +93,9 @@ def test_empty_list_says_what_comes_next_and_offers_no_download(
     assert finance.get("/funds/lists/export").status_code == 200
 
 
-def test_wrong_conditions_are_named_at_their_filters(session: Any, finance: Browser) -> None:
+def test_wrong_conditions_are_named_at_their_filters(
+    session: Any, finance: ForgetfulBrowser
+) -> None:
     builders.budget()
     award()
     session.commit()
@@ -110,7 +106,7 @@ def test_wrong_conditions_are_named_at_their_filters(session: Any, finance: Brow
     assert finance.get("/funds/lists.csv?min=NaN").status_code == 422
 
 
-def test_queries_of_a_list_do_not_grow_with_it(session: Any, finance: Browser) -> None:
+def test_queries_of_a_list_do_not_grow_with_it(session: Any, finance: ForgetfulBrowser) -> None:
     builders.budget()
     firm = builders.enterprise()
     award(firm=firm)
@@ -131,7 +127,7 @@ def test_queries_of_a_list_do_not_grow_with_it(session: Any, finance: Browser) -
 
 @pytest.mark.parametrize("kind", ["xlsx", "csv"])
 def test_download_is_noted_hashed_and_equal_each_time(
-    session: Any, finance: Browser, kind: str
+    session: Any, finance: ForgetfulBrowser, kind: str
 ) -> None:
     builders.budget()
     award(amount_fen=123_45)
@@ -155,7 +151,7 @@ def test_download_is_noted_hashed_and_equal_each_time(
     assert session.query(AuditEvent).filter_by(action="funds.list").count() == 2
 
 
-def test_downloading_by_address_notes_nothing(session: Any, finance: Browser) -> None:
+def test_downloading_by_address_notes_nothing(session: Any, finance: ForgetfulBrowser) -> None:
     builders.budget()
     award()
     session.commit()
@@ -165,7 +161,7 @@ def test_downloading_by_address_notes_nothing(session: Any, finance: Browser) ->
     assert session.query(ListFile).count() == 0
 
 
-def test_full_accounts_need_a_reason_that_is_kept(session: Any, finance: Browser) -> None:
+def test_full_accounts_need_a_reason_that_is_kept(session: Any, finance: ForgetfulBrowser) -> None:
     builders.budget()
     award()
     session.commit()
@@ -180,7 +176,7 @@ def test_full_accounts_need_a_reason_that_is_kept(session: Any, finance: Browser
     assert finance.get(f"/funds/lists/files/{noted.id}").status_code == 409
 
 
-def test_account_is_shown_once_against_a_reason(session: Any, finance: Browser) -> None:
+def test_account_is_shown_once_against_a_reason(session: Any, finance: ForgetfulBrowser) -> None:
     builders.budget()
     made = award()
     session.commit()
@@ -194,7 +190,9 @@ def test_account_is_shown_once_against_a_reason(session: Any, finance: Browser) 
     assert "核对拨付账户" in finance.get(page).text
 
 
-def test_corrected_account_is_taken_on_the_award_page(session: Any, finance: Browser) -> None:
+def test_corrected_account_is_taken_on_the_award_page(
+    session: Any, finance: ForgetfulBrowser
+) -> None:
     from catalogue.enterprises import operations as enterprises
 
     builders.budget()
@@ -212,7 +210,7 @@ def test_corrected_account_is_taken_on_the_award_page(session: Any, finance: Bro
     assert "6222 **** 2222" in shown and "改用这个账户" not in shown
 
 
-def test_budget_is_set_with_errors_at_their_fields(session: Any, finance: Browser) -> None:
+def test_budget_is_set_with_errors_at_their_fields(session: Any, finance: ForgetfulBrowser) -> None:
     fields = {"scheme": "first_set", "year": "2026", "total": "1200000.00", "reason": "批复文号 1"}
     for wrong in (
         {"total": "1e9"},
@@ -261,7 +259,7 @@ def test_deciders_see_the_overview_but_take_no_list(app: Flask, session: Any, ro
     assert page.status_code == 200 and "查看账号并留痕" not in page.text
 
 
-def test_overview_shows_each_budget_and_what_waits(session: Any, finance: Browser) -> None:
+def test_overview_shows_each_budget_and_what_waits(session: Any, finance: ForgetfulBrowser) -> None:
     builders.budget(total_fen=1_000_00)
     award("reserved", 40_00)
     award("committed", 60_00)

@@ -102,14 +102,16 @@ def enter(portal: portals.Portal, browser: Browser) -> Iterator[Enter]:
 def _listen(page: Page, complaints: list[str]) -> None:
     page.on(
         "console",
-        lambda said: complaints.append(f"console on {page.url}: {said.text}")
-        if said.type == "error"
-        else None,
+        lambda said: (
+            complaints.append(f"console on {page.url}: {said.text}")
+            if said.type == "error"
+            else None
+        ),
     )
     page.on("pageerror", lambda error: complaints.append(f"script on {page.url}: {error}"))
     page.on(
         "response",
-        lambda answer: complaints.append(f"{answer.status} of {answer.url}")
-        if answer.status >= 500
-        else None,
+        lambda answer: (
+            complaints.append(f"{answer.status} of {answer.url}") if answer.status >= 500 else None
+        ),
     )

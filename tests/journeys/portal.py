@@ -92,6 +92,8 @@ def start(services: embedded.Services, folder: Path) -> Portal:
     prepared = Path(os.environ.get("PORTAL_TEST_FONTS", ROOT / "var" / "fonts"))
     environment = {
         **os.environ,
+        # As the Makefile does: without byte code every process compiles thousands of modules.
+        "PYTHONDONTWRITEBYTECODE": "",
         "PORTAL_MODE": "demo",
         "PORTAL_VAR": str(folder / "var"),
         "FONTS_DIR": str(prepared),

@@ -72,7 +72,6 @@ def sign_in(page: Page, email: str, password: str) -> None:
 
 
 def register_firm(page: Page, credit_code: str, firm: str, email: str, password: str) -> None:
-    page.goto("/")
     page.goto("/sign-in")
     follow(page, "登记单位和账号")
     write(page, {"credit_code": credit_code, "firm_name": firm})

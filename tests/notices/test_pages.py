@@ -15,7 +15,7 @@ from catalogue.database import db, utc_now
 from catalogue.notices import operations
 from catalogue.notices.models import Objection
 from tests import builders
-from tests.notices.browser import Browser
+from tests.browser import Browser
 from tests.notices.test_operations import noticed, objected
 
 ATOM = "{http://www.w3.org/2005/Atom}"

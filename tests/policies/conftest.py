@@ -1,24 +1,17 @@
-"""A browser for this room's tests: nothing of one request is remembered in the next."""
+"""The browser of this room's tests."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import Flask
 from flask.testing import FlaskClient
 
-
-class Browser(FlaskClient):
-    """Tests share one app context, so what a request left in ``g`` must go before the next."""
-
-    def open(self, *args: Any, **kwargs: Any) -> Any:
-        for name in list(g):
-            g.pop(name)
-        return super().open(*args, **kwargs)
+from tests.browser import ForgetfulBrowser
 
 
 @pytest.fixture
 def client(app: Flask, session: Any) -> FlaskClient:
     """The browser."""
-    return Browser(app, app.response_class)
+    return ForgetfulBrowser(app, app.response_class)

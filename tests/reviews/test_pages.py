@@ -16,7 +16,7 @@ from catalogue.notices.models import Notice
 from catalogue.reviews import operations
 from catalogue.reviews.models import Verdict
 from tests import builders
-from tests.notices.browser import Browser
+from tests.browser import Browser
 from tests.notices.test_pages import queries
 
 
