@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from catalogue import create_app, embedded
+from catalogue.certificates import fonts
 from catalogue.config import Config
 from catalogue.database import db
 from tests import builders
@@ -38,12 +39,14 @@ def services() -> Iterator[embedded.Services]:
 def app(services: embedded.Services, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The application on a migrated database of its own."""
     var = tmp_path_factory.mktemp("var")
-    fonts = Path(os.environ.get("PORTAL_TEST_FONTS", Path.cwd() / "var" / "fonts"))
+    folder = Path(os.environ.get("PORTAL_TEST_FONTS", Path.cwd() / "var" / "fonts"))
+    # Cut before the first test: no transaction of a test should wait for it.
+    fonts.prepare(folder)
     config = Config.from_env(
         {
             "PORTAL_MODE": "test",
             "PORTAL_VAR": str(var),
-            "FONTS_DIR": str(fonts),
+            "FONTS_DIR": str(folder),
             "DATABASE_URL": services.database_url,
             "REDIS_URL": services.redis_url,
         }
