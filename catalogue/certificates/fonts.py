@@ -14,9 +14,7 @@ from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from fontTools import subset
 from fontTools.ttLib import TTFont
-from fontTools.varLib import instancer
 
 # Part of every file name: raise it when the cut changes, and each host cuts anew.
 CUT = 1
@@ -103,6 +101,10 @@ def _cut_all(orders: list[tuple[int, Path, frozenset[int]]]) -> None:
 
 def _cut(weight: int, path: Path, points: frozenset[int]) -> None:
     """Write the static font of ``weight`` that holds ``points``; equal input, equal bytes."""
+    # Cutting happens once in the life of a folder; every other start goes without these.
+    from fontTools import subset
+    from fontTools.varLib import instancer
+
     font = _open_source()
     for tag in UNUSED_TABLES:
         if tag in font:

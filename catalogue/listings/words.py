@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import rjieba
-from pypinyin import Style, lazy_pinyin
 
 # A product name has up to eight words; nobody types the pinyin of more than six of them.
 PINYIN_SPAN = 6
@@ -173,16 +172,23 @@ def pinyin_tokens(text: str, span: int = PINYIN_SPAN) -> list[str]:
     return sorted(tokens)
 
 
+def _syllables(text: str, errors: str = "default") -> list[str]:
+    # Its dictionary takes half a second to load; a process that never spells should not wait.
+    from pypinyin import Style, lazy_pinyin
+
+    return lazy_pinyin(text, style=Style.NORMAL, errors=errors)
+
+
 @lru_cache(maxsize=20_000)
 def spell(word: str) -> tuple[str, str]:
     """Full pinyin and initials of one Han word, without tones."""
-    syllables = lazy_pinyin(word, style=Style.NORMAL, errors="ignore")
+    syllables = _syllables(word, errors="ignore")
     return "".join(syllables), "".join(syllable[:1] for syllable in syllables)
 
 
 def sort_key(name: str) -> str:
     """What a list by name is ordered by: pinyin of Han signs, folded text of the rest."""
-    return " ".join(lazy_pinyin(fold(name), style=Style.NORMAL))
+    return " ".join(_syllables(fold(name)))
 
 
 # ---------------------------------------------------------------- where a term stands in a text
