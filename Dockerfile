@@ -20,7 +20,7 @@ COPY templates templates
 COPY seeds seeds
 COPY wsgi.py ./
 # Cutting the fonts takes seconds, so it is done once here and not in every container.
-RUN python -c "from pathlib import Path; from catalogue.certificates import fonts; fonts.prepare(Path('/opt/fonts'))" \
+RUN python -c "from pathlib import Path; from catalogue.documents import fonts; fonts.prepare(Path('/opt/fonts'))" \
  && chmod -R a+rX /opt/fonts
 USER portal
 EXPOSE 8000

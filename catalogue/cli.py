@@ -17,9 +17,9 @@ from catalogue import embedded, supervisor
 from catalogue.accounts.models import ROLES, User
 from catalogue.applications import operations as applications
 from catalogue.audit import operations as audit
-from catalogue.certificates import fonts
 from catalogue.config import ROOT, Config, demo_password
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents import fonts
 from catalogue.documents import operations as documents
 from catalogue.funds import operations as funds
 from catalogue.listings import commands as import_listings

@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from catalogue import create_app, embedded
-from catalogue.certificates import fonts
 from catalogue.config import Config
 from catalogue.database import db
+from catalogue.documents import fonts
 from tests import builders
 from tests.browser import Browser
 

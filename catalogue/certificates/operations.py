@@ -10,16 +10,17 @@ import structlog
 from flask import current_app
 from sqlalchemy import exists, select
 
+from catalogue import keys
 from catalogue.accounts.models import User
 from catalogue.applications.models import Application
 from catalogue.applications.operations import next_number, when
 from catalogue.audit.operations import record
 from catalogue.certificates import rules, signing, wording
-from catalogue.certificates.fonts import prepare
 from catalogue.certificates.models import Certificate
 from catalogue.certificates.pdf import draw as draw_pdf
 from catalogue.certificates.verify import Answer, signature_fault, verify
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents.fonts import prepare
 from catalogue.documents.operations import store_generated
 from catalogue.errors import Refused
 from catalogue.jobs import enqueue, live_subjects
@@ -234,10 +235,9 @@ def _by_hash(sha256: str) -> Certificate | None:
     return db.session.scalar(select(Certificate).where(Certificate.file_sha256 == sha256))
 
 
-def signatory() -> signing.Signatory:
+def signatory() -> keys.SigningKey:
     """Who signs here; loaded once per process."""
-    config = current_app.config
-    return signing.load(config["KEYS_DIR"], config["SIGNING_PKCS12"], config["SIGNING_PASSPHRASE"])
+    return keys.of(current_app.config)
 
 
 def without_file() -> list[str]:

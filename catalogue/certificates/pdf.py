@@ -22,9 +22,9 @@ from reportlab.pdfbase.pdfdoc import (
 from reportlab.pdfgen.canvas import Canvas
 
 from catalogue.certificates import ornaments
-from catalogue.certificates.fonts import Fonts, printable
-from catalogue.certificates.typesetting import Faces, faces, show
 from catalogue.certificates.wording import ATTACHMENT, ISSUER, ISSUER_ENGLISH, SEAL, TITLES, Wording
+from catalogue.documents.fonts import Fonts, printable
+from catalogue.documents.typesetting import Faces, faces, show
 
 # One unit is a pixel of look/08: the page is 1280 wide, y counted downwards as in the picture.
 PAGE = (841.8898, 595.2756)

@@ -11,12 +11,13 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
-from asn1crypto import x509
+from cryptography import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 from pypdf import PdfReader
 
+from catalogue.certificates.signing import certificate_of
 from catalogue.certificates.wording import ATTACHMENT, FORMAT
 
 # pyHanko reports every flaw of a foreign file as a warning; the answer already says it.
@@ -72,7 +73,9 @@ def signature_fault(
         start, _, second, length = (int(number) for number in signature.byte_range)
         if start != 0 or second + length != len(data):
             return "bytes outside the signature"
-        context = ValidationContext(trust_roots=[root], allow_fetching=False, moment=moment)
+        context = ValidationContext(
+            trust_roots=[certificate_of(root)], allow_fetching=False, moment=moment
+        )
         status = validate_pdf_signature(signature, signer_validation_context=context)
     except Exception as error:  # a hostile file can fail anywhere in two parsers
         return type(error).__name__

@@ -9,11 +9,11 @@ from typing import Any
 from flask import current_app
 
 from catalogue.certificates import operations, signing
-from catalogue.certificates.fonts import prepare
 from catalogue.certificates.models import Certificate
 from catalogue.certificates.pdf import draw
 from catalogue.certificates.wording import last_day
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents.fonts import prepare
 from tests import builders
 
 COUNT = int(os.environ.get("BENCH_CERTIFICATES", "96"))

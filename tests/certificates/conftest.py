@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.certificates import signing
-from catalogue.certificates.fonts import Fonts, prepare
+from catalogue import keys
+from catalogue.documents.fonts import Fonts, prepare
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,6 @@ def fonts() -> Fonts:
 
 
 @pytest.fixture(scope="session")
-def signatory(tmp_path_factory: pytest.TempPathFactory) -> signing.Signatory:
+def signatory(tmp_path_factory: pytest.TempPathFactory) -> keys.SigningKey:
     """Demonstration keys of this run."""
-    return signing.load(tmp_path_factory.mktemp("keys"))
+    return keys.load(tmp_path_factory.mktemp("keys"))

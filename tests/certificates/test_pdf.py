@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from catalogue.certificates.fonts import Fonts, printable
 from catalogue.certificates.pdf import draw
-from catalogue.certificates.typesetting import LEADING, DoesNotFit, faces
 from catalogue.certificates.wording import ATTACHMENT, TITLES
+from catalogue.documents.fonts import Fonts, printable
+from catalogue.documents.typesetting import LEADING, DoesNotFit, faces
 from tests.certificates.specimen import words
 
 # Not on this page as they stand: machine values, and what only other schemes print.

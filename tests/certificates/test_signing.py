@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from catalogue import keys
 from catalogue.certificates import signing
-from catalogue.certificates.fonts import Fonts
 from catalogue.certificates.pdf import draw
 from catalogue.certificates.verify import embedded_words, signature_fault, verify
+from catalogue.documents.fonts import Fonts
 from tests.certificates.specimen import words
 
 
 @pytest.fixture(scope="module")
-def signed(fonts: Fonts, signatory: signing.Signatory) -> bytes:
+def signed(fonts: Fonts, signatory: keys.SigningKey) -> bytes:
     return signing.sign(draw(words(), fonts), signatory)
 
 
@@ -34,21 +35,21 @@ class Register:
         return "entry" if number == words().number else None
 
 
-def kind(data: bytes, register: Register, signatory: signing.Signatory) -> str:
+def kind(data: bytes, register: Register, signatory: keys.SigningKey) -> str:
     return verify(data, register.by_hash, register.by_number, signatory.root).kind
 
 
-def test_own_signature_holds(signed: bytes, signatory: signing.Signatory) -> None:
+def test_own_signature_holds(signed: bytes, signatory: keys.SigningKey) -> None:
     assert signature_fault(signed, signatory.root) is None
     assert embedded_words(signed) == words().as_json()
 
 
 def test_demo_keys_are_made_once_and_private(tmp_path: Path) -> None:
-    signing.load.cache_clear()
-    first = signing.load(tmp_path)
-    signing.load.cache_clear()
-    again = signing.load(tmp_path)
-    assert first.root.dump() == again.root.dump()
+    keys.load.cache_clear()
+    first = keys.load(tmp_path)
+    keys.load.cache_clear()
+    again = keys.load(tmp_path)
+    assert first.root == again.root
     assert first.label == "示 01 ・ ECDSA P-256"
     for path in (tmp_path / "demo").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
@@ -57,21 +58,21 @@ def test_demo_keys_are_made_once_and_private(tmp_path: Path) -> None:
 
 def test_a_half_made_key_folder_is_recovered(tmp_path: Path) -> None:
     (tmp_path / ".demo.1.dead").mkdir()
-    assert signing.load(tmp_path).label
+    assert keys.load(tmp_path).label
 
 
 def test_an_archive_that_cannot_serve_names_the_cure(tmp_path: Path) -> None:
     broken = tmp_path / "signer.p12"
     broken.write_bytes(b"nonsense")
-    with pytest.raises(signing.KeyUnusable, match="SIGNING_PASSPHRASE"):
-        signing.load(tmp_path, broken, "hunter2-hunter2")
+    with pytest.raises(keys.KeyUnusable, match="SIGNING_PASSPHRASE"):
+        keys.load(tmp_path, broken, "hunter2-hunter2")
 
 
-def test_the_file_itself_is_unchanged(signed: bytes, signatory: signing.Signatory) -> None:
+def test_the_file_itself_is_unchanged(signed: bytes, signatory: keys.SigningKey) -> None:
     assert kind(signed, Register(signed), signatory) == "unchanged"
 
 
-def test_flipped_bits_are_refused_everywhere(signed: bytes, signatory: signing.Signatory) -> None:
+def test_flipped_bits_are_refused_everywhere(signed: bytes, signatory: keys.SigningKey) -> None:
     register = Register(signed)
     for position in range(7, len(signed), len(signed) // 40):
         changed = bytearray(signed)
@@ -80,33 +81,33 @@ def test_flipped_bits_are_refused_everywhere(signed: bytes, signatory: signing.S
 
 
 def test_padding_inside_the_signature_is_refused_by_the_ledger(
-    signed: bytes, signatory: signing.Signatory
+    signed: bytes, signatory: keys.SigningKey
 ) -> None:
     hole = signed.rindex(b"00>")
     changed = signed[:hole] + b"01>" + signed[hole + 3 :]
     assert kind(changed, Register(signed), signatory) == "altered"
 
 
-def test_bytes_after_the_end_are_refused(signed: bytes, signatory: signing.Signatory) -> None:
+def test_bytes_after_the_end_are_refused(signed: bytes, signatory: keys.SigningKey) -> None:
     assert kind(signed + b"\n", Register(signed), signatory) == "altered"
     assert signature_fault(signed + b"\n", signatory.root) == "bytes outside the signature"
 
 
 def test_the_same_layout_signed_by_another_root_is_not_ours(
-    fonts: Fonts, signed: bytes, signatory: signing.Signatory, tmp_path: Path
+    fonts: Fonts, signed: bytes, signatory: keys.SigningKey, tmp_path: Path
 ) -> None:
-    forged = signing.sign(draw(words(), fonts), signing.load(tmp_path))
+    forged = signing.sign(draw(words(), fonts), keys.load(tmp_path))
     assert signature_fault(forged, signatory.root) is not None
     assert kind(forged, Register(signed), signatory) == "altered"
 
 
 def test_our_key_over_words_never_issued_is_misuse(
-    fonts: Fonts, signed: bytes, signatory: signing.Signatory
+    fonts: Fonts, signed: bytes, signatory: keys.SigningKey
 ) -> None:
     other = signing.sign(draw(words(number="SHCP-2026-9999"), fonts), signatory)
     assert kind(other, Register(signed), signatory) == "misuse"
 
 
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.7", b"\x00" * 2000, b"%PDF-1.4\n%%EOF"])
-def test_other_files_are_unknown(data: bytes, signed: bytes, signatory: signing.Signatory) -> None:
+def test_other_files_are_unknown(data: bytes, signed: bytes, signatory: keys.SigningKey) -> None:
     assert kind(data, Register(signed), signatory) == "unknown"

@@ -24,9 +24,9 @@ from sqlalchemy import select
 
 from catalogue import create_app, embedded
 from catalogue.applications.models import Application
-from catalogue.certificates import fonts
 from catalogue.config import ROOT, Config
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents import fonts
 from catalogue.enterprises.models import Enterprise
 from catalogue.funds import operations as funds
 from catalogue.policies import operations as policies
@@ -168,13 +168,16 @@ def _furnish() -> None:
     administrator = people.staff("administrator")
     policies.load_policies(POLICIES, administrator)
     today = utc_now().astimezone(SHANGHAI).date()
-    for policy in db.session.scalars(select(Policy).order_by(Policy.id)).all():
+    opens_on = today - timedelta(days=30)
+    for scheme in KINDS:
+        policy = policies.version_for(scheme, opens_on)
+        assert policy is not None, scheme
         policies.open_round(
             policy,
             f"{today.year} 年度第一批",
             today.year,
             1,
-            datetime.combine(today - timedelta(days=30), clock(9), SHANGHAI),
+            datetime.combine(opens_on, clock(9), SHANGHAI),
             datetime.combine(today + timedelta(days=20), clock(17), SHANGHAI),
             administrator,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 ORDER = [
     "config",
+    "keys",
     "embedded",
     "database",
     "errors",

@@ -12,7 +12,7 @@ from reportlab.pdfbase.pdfmetrics import getFont, registerFont
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from catalogue.certificates.fonts import Fonts, beyond_common, rare
+from catalogue.documents.fonts import Fonts, beyond_common, rare
 
 # GB/T 15834: these may not open a line, those may not close one; their inner half is blank.
 CLOSING = "，。、；：？！）〕〉》」』】”’"

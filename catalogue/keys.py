@@ -1,0 +1,261 @@
+"""The portal's signing key: made once for a demonstration, given as PKCS#12 in production.
+
+The private key stays inside this module: others ask for signatures and certificates.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import NameOID
+
+DEMO_FOLDER = "demo"
+DEMO_SERIAL = 1
+ALGORITHM = "ECDSA P-256"
+MAX_CHAIN = 4
+
+
+class KeyUnusable(RuntimeError):
+    """The signing key cannot be used; the message names the cure and never the key."""
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A key that signs, its certificate with the chain above it, and the words for the page.
+
+    ``chain`` holds the certificates between ``certificate`` and ``root``, the nearest first.
+    """
+
+    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    root: x509.Certificate
+    label: str
+
+    def sign_raw(self, data: bytes) -> bytes:
+        """The DER form of an ECDSA signature over the SHA-256 of ``data``."""
+        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    def sign(self, data: bytes) -> str:
+        """The same as base64 text."""
+        return base64.b64encode(self.sign_raw(data)).decode("ascii")
+
+    @property
+    def pem(self) -> str:
+        """The certificate and its chain without the root, as PEM: what a signature travels with."""
+        return "".join(_pem(item) for item in (self.certificate, *self.chain))
+
+    @property
+    def root_pem(self) -> str:
+        """The root as PEM: what a checker pins."""
+        return _pem(self.root)
+
+
+def of(config: Mapping[str, Any]) -> SigningKey:
+    """The key that the settings of this process name."""
+    return load(config["KEYS_DIR"], config["SIGNING_PKCS12"], config["SIGNING_PASSPHRASE"])
+
+
+@lru_cache(maxsize=4)
+def load(keys_dir: Path, archive: Path | None = None, passphrase: str = "") -> SigningKey:
+    """The signing key of this installation, loaded once per process.
+
+    Without ``archive`` (PKCS#12: key, certificate, chain up to the root) demonstration keys are
+    made in ``keys_dir`` on first use. Raises KeyUnusable when the archive cannot serve.
+    """
+    demo = archive is None
+    if archive is None:
+        archive, passphrase = _demo_archive(keys_dir), ""
+    try:
+        key, certificate, others = pkcs12.load_key_and_certificates(
+            archive.read_bytes(), passphrase.encode() or None
+        )
+    except (OSError, ValueError) as error:
+        raise KeyUnusable(
+            "SIGNING_PKCS12 cannot be opened; check the path and SIGNING_PASSPHRASE."
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+        raise KeyUnusable("SIGNING_PKCS12 must hold an ECDSA P-256 key.")
+    roots = [item for item in others if item.issuer == item.subject]
+    if certificate is None or not roots:
+        raise KeyUnusable("SIGNING_PKCS12 must hold the certificate and its root.")
+    serial = f"{certificate.serial_number:X}"[-8:]
+    label = f"示 {DEMO_SERIAL:02d}" if demo else serial
+    chain = _ordered(certificate, [item for item in others if item not in roots])
+    return SigningKey(key, certificate, chain, roots[0], f"{label} ・ {ALGORITHM}")
+
+
+def _ordered(
+    certificate: x509.Certificate, others: list[x509.Certificate]
+) -> tuple[x509.Certificate, ...]:
+    """The issuers above ``certificate``, the nearest first."""
+    chain: list[x509.Certificate] = []
+    issuer = certificate.issuer
+    while found := next((c for c in others if c.subject == issuer and c not in chain), None):
+        chain.append(found)
+        issuer = found.issuer
+    return tuple(chain)
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def verify(data: bytes, signature: str, certificate: str) -> bool:
+    """Whether ``signature`` (base64 DER) over ``data`` was made with the key of ``certificate``.
+
+    ``certificate`` is PEM, the signer's own first. Whom the certificate belongs to is another
+    question: see ``issued_under``. Anything unreadable is False.
+    """
+    try:
+        key = _public_key(certificate)
+        key.verify(base64.b64decode(signature, validate=True), data, ec.ECDSA(hashes.SHA256()))
+    except (ValueError, TypeError, binascii.Error, InvalidSignature):
+        return False
+    return True
+
+
+@lru_cache(maxsize=16)
+def _public_key(certificate: str) -> ec.EllipticCurvePublicKey:
+    key = x509.load_pem_x509_certificates(certificate.encode())[0].public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise TypeError("not an elliptic curve key")
+    return key
+
+
+def issued_under(certificate: str, root: str, moment: datetime) -> bool:
+    """Whether ``certificate`` leads to ``root`` (both PEM), every link in force at ``moment``."""
+    try:
+        links = x509.load_pem_x509_certificates(certificate.encode())
+        anchor = x509.load_pem_x509_certificate(root.encode())
+        if len(links) > MAX_CHAIN:
+            return False
+        for link, issuer in zip(links, [*links[1:], anchor], strict=True):
+            link.verify_directly_issued_by(issuer)
+            if not issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+                return False
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    return all(c.not_valid_before_utc <= moment <= c.not_valid_after_utc for c in (*links, anchor))
+
+
+def _demo_archive(keys_dir: Path) -> Path:
+    """The demonstration archive; of two processes that make one together, one wins."""
+    folder = keys_dir / DEMO_FOLDER
+    archive = folder / "signer.p12"
+    if archive.is_file():
+        return archive
+    keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = keys_dir / f".{DEMO_FOLDER}.{os.getpid()}.{secrets.token_hex(4)}"
+    draft.mkdir(mode=0o700)
+    try:
+        _make_demo_keys(draft)
+        draft.rename(folder)
+    except OSError:
+        if not archive.is_file():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return archive
+
+
+def _make_demo_keys(folder: Path) -> None:
+    now = datetime.now(UTC)
+    root_key, signer_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root_name = _name("示范根证书（不作任何证明）")
+    root = (
+        _builder(root_name, root_name, root_key, now, years=30)
+        .serial_number(x509.random_serial_number())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(certify=True), critical=True)
+        .sign(root_key, hashes.SHA256())
+    )
+    certificate = (
+        _builder(_name("示范发证机关"), root_name, signer_key, now, years=15)
+        .serial_number(DEMO_SERIAL)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(certify=False), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), False
+        )
+        .sign(root_key, hashes.SHA256())
+    )
+    no_secret = serialization.NoEncryption()
+    archive = pkcs12.serialize_key_and_certificates(
+        b"signer", signer_key, certificate, [root], no_secret
+    )
+    _keep(folder / "signer.p12", archive)
+    _keep(
+        folder / "root-key.pem",
+        root_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_secret
+        ),
+    )
+    _keep(folder / "root.pem", root.public_bytes(serialization.Encoding.PEM))
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "示范环境"),
+            x509.NameAttribute(NameOID.COMMON_NAME, common),
+        ]
+    )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    *,
+    years: int,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        # A day back, so that a host whose clock lags a little still accepts it.
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365 * years))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _usage(*, certify: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not certify,
+        content_commitment=not certify,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=certify,
+        crl_sign=certify,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _keep(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
