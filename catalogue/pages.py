@@ -39,6 +39,10 @@ SCHEMES = {
     "first_set": "首台套装备",
     "first_version": "首版次软件",
     "first_batch": "首批次新材料",
+    "insurance_equipment": "首台套保险补偿",
+    "insurance_material": "首批次保险补偿",
+    "first_purchase": "首购资格",
+    "first_use_risk": "首购首用风险补偿",
 }
 
 PUBLIC_NAVIGATION = (
@@ -63,7 +67,11 @@ STAFF_NAVIGATION = {
         ("资金清单", "funds.lists"),
         ("预算", "funds.budgets"),
     ),
-    "administrator": (("开批次", "policies.new_round"), ("申报事项", "policies.schemes")),
+    "administrator": (
+        ("开批次", "policies.new_round"),
+        ("申报事项", "policies.schemes"),
+        ("禁止申报", "enterprises.exclusions"),
+    ),
     "buyer": (("产品目录", "listings.catalogue"), ("公示公告", "notices.notices")),
 }
 

@@ -61,7 +61,7 @@ def facts_of(application: Application) -> dict[str, Any]:
         "declarations": _declared(application),
         "answers": _answered(application),
         "listing": _listed(application),
-        "history": {"awards": _earlier_awards(application)},
+        "history": {"contracts": _supported_contracts(application)},
     }
 
 
@@ -108,10 +108,15 @@ def _contract(contract: Contract, own_code: str) -> dict[str, Any]:
     )
 
 
-def _earlier_awards(application: Application) -> list[dict[str, Any]]:
+def _supported_contracts(application: Application) -> list[dict[str, Any]]:
     """Each contract on which another claim of the firm was approved, across schemes and years."""
     rows = db.session.execute(
-        select(Policy.scheme, Application.product_id, Contract.number, Contract.amount_fen)
+        select(
+            Policy.scheme,
+            Application.product_id == application.product_id,
+            Contract.number,
+            Contract.amount_fen,
+        )
         .join(Application, Application.id == Contract.application_id)
         .join(Policy, Policy.id == Application.policy_id)
         .where(
@@ -123,8 +128,8 @@ def _earlier_awards(application: Application) -> list[dict[str, Any]]:
         .limit(MAX_ITEMS)
     )
     return [
-        {"scheme": scheme, "product_id": product, "contract_number": number, "amount": amount}
-        for scheme, product, number, amount in rows
+        {"scheme": scheme, "same_product": same, "number": number, "amount": amount}
+        for scheme, same, number, amount in rows
     ]
 
 

@@ -63,7 +63,7 @@ def advance(
     db.session.flush()
     db.session.refresh(application, with_for_update={"of": Application})
     try:
-        move = states.find(application.state, action)
+        move = states.find(application.state, action, document_of(application.policy).stages)
     except states.UnknownMove as error:
         raise Refused(
             f"这件申报现在是“{application.standing.inside}”，不能这样办。请刷新后再看"
@@ -163,7 +163,13 @@ def start(opened: Round, product: Product, actor: User) -> Application:
     return application
 
 
-KIND_OF_SCHEME = {"first_set": "equipment", "first_version": "software", "first_batch": "material"}
+KIND_OF_SCHEME = {
+    "first_set": "equipment",
+    "first_version": "software",
+    "first_batch": "material",
+    "insurance_equipment": "equipment",
+    "insurance_material": "material",
+}
 KIND_WORDS = {"equipment": "装备", "software": "软件", "material": "新材料"}
 
 

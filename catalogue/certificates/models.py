@@ -43,7 +43,9 @@ class Certificate(Keyed, db.Model):
     __table_args__ = (
         CheckConstraint("number ~ '^SHCP-[0-9]{4}-[0-9]{4,}$'", name="number"),
         CheckConstraint(
-            "scheme IN ('catalogue','first_set','first_version','first_batch')", name="scheme"
+            "scheme IN ('catalogue','first_set','first_version','first_batch',"
+            "'insurance_equipment','insurance_material','first_purchase','first_use_risk')",
+            name="scheme",
         ),
         CheckConstraint("state IN ('registered','issued','revoked')", name="state"),
         CheckConstraint("length(token) >= 22", name="token"),

@@ -26,6 +26,16 @@ RECOGNISED = {
     "first_set": ("认定为首台套装备", "is recognised as a first set of major equipment"),
     "first_version": ("认定为首版次软件", "is recognised as a first version of software"),
     "first_batch": ("认定为首批次新材料", "is recognised as a first batch of new material"),
+    "insurance_equipment": (
+        "获首台套保险补偿",
+        "receives the insurance subsidy for a first set of major equipment",
+    ),
+    "insurance_material": (
+        "获首批次保险补偿",
+        "receives the insurance subsidy for a first batch of new material",
+    ),
+    "first_purchase": ("具有首购资格", "qualifies for first purchase"),
+    "first_use_risk": ("获首购首用风险补偿", "receives the compensation for the risk of first use"),
 }
 
 

@@ -37,6 +37,30 @@ TITLES = {
         "CERTIFICATE OF RECOGNITION ・ FIRST BATCH OF NEW MATERIALS, SHANGHAI",
         "沪首材",
     ),
+    "insurance_equipment": (
+        "上海市首台套装备",
+        "保险补偿证书",
+        "CERTIFICATE OF INSURANCE SUBSIDY ・ FIRST SET OF MAJOR EQUIPMENT, SHANGHAI",
+        "沪首保",
+    ),
+    "insurance_material": (
+        "上海市首批次新材料",
+        "保险补偿证书",
+        "CERTIFICATE OF INSURANCE SUBSIDY ・ FIRST BATCH OF NEW MATERIALS, SHANGHAI",
+        "沪首险",
+    ),
+    "first_purchase": (
+        "上海市创新产品",
+        "首购资格证书",
+        "CERTIFICATE OF FIRST PURCHASE ・ INNOVATIVE PRODUCTS, SHANGHAI",
+        "沪首购",
+    ),
+    "first_use_risk": (
+        "上海市创新产品首购首用",
+        "风险补偿证书",
+        "CERTIFICATE OF RISK COMPENSATION ・ FIRST USE OF INNOVATIVE PRODUCTS, SHANGHAI",
+        "沪首用",
+    ),
 }
 ISSUER = "示范发证机关"
 ISSUER_ENGLISH = "Demonstration Issuing Authority"

@@ -18,10 +18,10 @@ from catalogue.funds.models import Award, Budget, ListFile
 from catalogue.funds.rules import LISTED, STATES, held_because
 from catalogue.funds.selection import Selection
 from catalogue.funds.sheet import Line
-from catalogue.policies.document import SCHEMES
+from catalogue.policies.document import SCHEMES, WITHOUT_MONEY
 
 PER_PAGE = 20
-CLAIMS = {scheme: name for scheme, name in SCHEMES.items() if scheme != "catalogue"}
+CLAIMS = {scheme: name for scheme, name in SCHEMES.items() if scheme not in WITHOUT_MONEY}
 
 
 @dataclass(frozen=True)

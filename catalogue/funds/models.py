@@ -45,7 +45,11 @@ class Budget(Keyed, db.Model):
     __table_args__ = (
         UniqueConstraint("scheme", "year"),
         CheckConstraint("year BETWEEN 2000 AND 2100", name="year"),
-        CheckConstraint("scheme <> 'catalogue' AND length(scheme) > 0", name="scheme"),
+        CheckConstraint(
+            "scheme IN ('first_set','first_version','first_batch',"
+            "'insurance_equipment','insurance_material','first_use_risk')",
+            name="scheme",
+        ),
         CheckConstraint(
             "total_fen >= 0 AND reserved_fen >= 0 AND committed_fen >= 0 AND paid_fen >= 0",
             name="amounts",

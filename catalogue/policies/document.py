@@ -17,7 +17,13 @@ SCHEMES = {
     "first_set": "首台套装备",
     "first_version": "首版次软件",
     "first_batch": "首批次新材料",
+    "insurance_equipment": "首台套保险补偿",
+    "insurance_material": "首批次保险补偿",
+    "first_purchase": "首购资格",
+    "first_use_risk": "首购首用风险补偿",
 }
+# What these give is a standing, not money: no budget, no worksheet total to reserve.
+WITHOUT_MONEY = frozenset({"catalogue", "first_purchase"})
 STAGES = {
     "signing": "签章",
     "formal_check": "形式审查",

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from catalogue.policies.facts import AWARD_FIELDS, Field, Group, Words, as_day, as_fen
+from catalogue.policies.facts import Field, Group, Words, as_day, as_fen
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def _unit(value: Any, field: Field, path: str) -> Any:
         return as_fen(value)
     if field.kind == "date" and isinstance(value, date):
         return as_day(value)
-    if field.kind == "awards" and isinstance(value, list):
-        return [_object(item, AWARD_FIELDS, path) for item in value]
+    if field.kind == "objects" and isinstance(value, list):
+        return [_object(item, field.fields, path) for item in value]
     expected = {"text": str, "boolean": bool, "count": int, "list": list}.get(field.kind)
     if expected is None or not isinstance(value, expected):
         raise ValueError(f"例子里 {path} 的值与类型 {field.kind} 不合")

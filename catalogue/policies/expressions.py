@@ -11,12 +11,11 @@ from typing import Any
 
 import cel
 
-from catalogue.policies.facts import AWARD_FIELDS, Field, Group, Words, as_date, as_day
+from catalogue.policies.facts import MILLION, Field, Group, Words, as_date, as_day
 
 MAX_LENGTH = 600
 MAX_MACROS = 3
 MAX_NESTING = 24
-MILLION = 1_000_000
 
 # What CEL itself brings and a policy may use; macros compile to the first three.
 BUILT_IN = frozenset({"@not_strictly_false", "@in", "!_", "size", "startsWith", "endsWith"})
@@ -254,10 +253,11 @@ class Names:
     def _fact(self, path: str, root: str, rest: str) -> str:
         if root.endswith("[]"):
             return self._item(path, root[:-2], rest)
-        if path.startswith("history.awards[]"):
-            rest = path.partition("[].")[2]
-            return self._field(path, AWARD_FIELDS, rest) if rest else "list"
         group = self.schema.get(root)
+        if "[]" in path and isinstance(group, Group):
+            base, _, rest = rest.partition("[]")
+            fields = group.fields[base].fields if base in group.fields else {}
+            return self._field(path, fields, rest[1:]) if rest else "list"
         if group is None:
             raise BadExpression(f"没有事实 {path}")
         if isinstance(group, Words) or not rest:
@@ -271,7 +271,14 @@ class Names:
         if isinstance(group, Group) and group.many:
             return self._field(path, group.fields, rest) if rest else "list"
         lists = [g.fields for g in self.schema.values() if isinstance(g, Group) and g.many]
-        for fields in (*lists, AWARD_FIELDS):
+        nested = [
+            f.fields
+            for g in self.schema.values()
+            if isinstance(g, Group)
+            for f in g.fields.values()
+            if f.fields
+        ]
+        for fields in (*lists, *nested):
             if rest in fields:
                 return fields[rest].kind
         if not rest:

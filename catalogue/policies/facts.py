@@ -6,29 +6,35 @@ words that name a missing fact to a reader.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 EPOCH = date(1970, 1, 1)
 MAX_FEN = 10**15
+MILLION = 1_000_000
 MAX_ITEMS = 500
 MAX_TEXT = 4_000
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Field:
-    """One fact. ``kind`` is text, boolean, date, money or count; money is fen, a date is days."""
+    """One fact. ``kind`` is text, boolean, date, money, count, rate, list or objects.
+
+    Money is fen, a date is days, a rate is ``{"millionths": n}``; a list is of texts, and
+    objects are a list of things with ``fields`` of their own.
+    """
 
     label: str
     kind: str
     source: str
     unit: str = ""
+    fields: Mapping[str, Field] = dataclasses.field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Group:
     """A root of the schema: one object, or a list of objects (``many``), with its fields."""
 
@@ -37,7 +43,7 @@ class Group:
     many: bool = False
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Words:
     """A root that is a list of plain ids, such as the materials attached."""
 
@@ -48,6 +54,34 @@ class Words:
 FIRM, PRODUCT, CONTRACTS = "单位资料", "产品资料", "申报的合同与到账"
 SYSTEM, FORM, PORTAL = "本系统记录", "申报表", "申报批次"
 
+# One per award of the firm, across all schemes and years; the amounts add up.
+AWARD: dict[str, Field] = {
+    "scheme": Field("事项", "text", SYSTEM),
+    "year": Field("年度", "count", SYSTEM, "年"),
+    "awarded_on": Field("核定日期", "date", SYSTEM),
+    "product_id": Field("产品", "count", SYSTEM),
+    "same_product": Field("是否同一产品", "boolean", SYSTEM),
+    "amount": Field("核定金额", "money", SYSTEM, "元"),
+    "state": Field("状态（approved concluded revoked）", "text", SYSTEM),
+}
+# One per contract on which an award rests; an award with three contracts stands here thrice.
+AWARDED_CONTRACT: dict[str, Field] = {
+    "number": Field("合同编号", "text", SYSTEM),
+    "scheme": Field("事项", "text", SYSTEM),
+    "year": Field("年度", "count", SYSTEM, "年"),
+    "amount": Field("合同金额", "money", SYSTEM, "元"),
+    "same_product": Field("是否同一产品", "boolean", SYSTEM),
+}
+PENDING: dict[str, Field] = {
+    "scheme": Field("事项", "text", SYSTEM),
+    "same_product": Field("是否同一产品", "boolean", SYSTEM),
+}
+EXCLUSION: dict[str, Field] = {
+    "since": Field("自", "date", SYSTEM),
+    "until": Field("至", "date", SYSTEM),
+    "ground": Field("事由", "text", SYSTEM),
+}
+
 SCHEMA: dict[str, Group | Words] = {
     "enterprise": Group(
         "单位",
@@ -56,6 +90,7 @@ SCHEMA: dict[str, Group | Words] = {
             "name": Field("单位名称", "text", FIRM),
             "district": Field("所在区（GB/T 2260）", "text", FIRM),
             "founded_on": Field("成立日期", "date", FIRM),
+            "size": Field("企业规模（large medium small micro）", "text", FIRM),
             "honours": Field("在有效期内的称号", "list", FIRM),
             "credit_clear": Field("信用查询结果", "boolean", "信用信息查询"),
         },
@@ -80,6 +115,7 @@ SCHEMA: dict[str, Group | Words] = {
             "kind": Field("类型", "text", PRODUCT),
             "granted_on": Field("授权或登记日期", "date", PRODUCT),
             "holder_matches": Field("权利人是否为本单位", "boolean", PRODUCT),
+            "other_products": Field("以往用过它获批的其他产品数", "count", SYSTEM, "个"),
         },
         many=True,
     ),
@@ -92,6 +128,10 @@ SCHEMA: dict[str, Group | Words] = {
             "invoiced_on": Field("发票日期", "date", CONTRACTS),
             "amount": Field("金额", "money", CONTRACTS, "元"),
             "received": Field("到账金额", "money", CONTRACTS, "元"),
+            "quantity": Field("数量", "count", CONTRACTS),
+            "accepted_on": Field("验收日期", "date", CONTRACTS),
+            "buyer_district": Field("买方所在区（GB/T 2260）", "text", CONTRACTS),
+            "buyer_is_trader": Field("买方是否贸易商", "boolean", CONTRACTS),
             "buyer_related": Field("买方是否关联方", "boolean", "单位资料中的关联方"),
         },
         many=True,
@@ -113,17 +153,20 @@ SCHEMA: dict[str, Group | Words] = {
         "目录条目",
         {
             "number": Field("目录编号", "text", SYSTEM),
+            "listed_on": Field("列入日期", "date", SYSTEM),
             "valid_until": Field("有效期至", "date", SYSTEM),
+            "first_market": Field("是否首次投放市场", "boolean", SYSTEM),
         },
     ),
-    "history": Group("以往支持", {"awards": Field("已获支持", "awards", SYSTEM)}),
-}
-
-AWARD_FIELDS: dict[str, Field] = {
-    "scheme": Field("事项", "text", SYSTEM),
-    "product_id": Field("产品", "count", SYSTEM),
-    "contract_number": Field("合同编号", "text", SYSTEM),
-    "amount": Field("核定金额", "money", SYSTEM, "元"),
+    "history": Group(
+        "以往支持",
+        {
+            "awards": Field("本单位已获的支持", "objects", SYSTEM, fields=AWARD),
+            "contracts": Field("已得过支持的合同", "objects", SYSTEM, fields=AWARDED_CONTRACT),
+            "pending": Field("正在办理的申报", "objects", SYSTEM, fields=PENDING),
+            "exclusions": Field("不得申报的期间", "objects", SYSTEM, fields=EXCLUSION),
+        },
+    ),
 }
 
 
@@ -148,7 +191,7 @@ def as_fen(yuan: Decimal | int) -> int:
 def _scalar_fits(value: Any, kind: str) -> bool:
     if kind == "boolean":
         return isinstance(value, bool)
-    if kind in ("text", "list", "awards"):
+    if kind in ("text", "list", "objects", "rate"):
         return _other_fits(value, kind)
     if isinstance(value, bool) or not isinstance(value, int):
         return False
@@ -159,7 +202,14 @@ def _scalar_fits(value: Any, kind: str) -> bool:
     return abs(value) < MAX_FEN
 
 
+def _is_rate(value: Any) -> bool:
+    part = value.get("millionths") if isinstance(value, Mapping) and len(value) == 1 else None
+    return isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= MILLION
+
+
 def _other_fits(value: Any, kind: str) -> bool:
+    if kind == "rate":
+        return _is_rate(value)
     if kind == "text":
         return isinstance(value, str) and len(value) <= MAX_TEXT
     if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
@@ -184,10 +234,10 @@ def _clean_object(
             problems.append(f"{path}.{name}: 没有这个事实")
         elif not _scalar_fits(item, field.kind):
             problems.append(f"{path}.{name}: 值不合类型 {field.kind}")
-        elif field.kind == "awards":
+        elif field.kind == "objects":
             kept[name] = [
-                _clean_object(award, AWARD_FIELDS, f"{path}.{name}[{i}]", problems)
-                for i, award in enumerate(item)
+                _clean_object(part, field.fields, f"{path}.{name}[{i}]", problems)
+                for i, part in enumerate(item)
             ]
         else:
             kept[name] = item
@@ -239,4 +289,7 @@ def described() -> Iterator[tuple[str, Field | Words]]:
             yield name, root
             continue
         for field_name, field in root.fields.items():
-            yield f"{name}{'[]' if root.many else ''}.{field_name}", field
+            path = f"{name}{'[]' if root.many else ''}.{field_name}"
+            yield path, field
+            for part_name, part in field.fields.items():
+                yield f"{path}[].{part_name}", part

@@ -209,7 +209,7 @@ def _article_key(
     return key
 
 
-def _value(value: Any, unit: str) -> tuple[Any, str]:  # noqa: PLR0911  one return per kind
+def parameter_value(value: Any, unit: str) -> tuple[Any, str]:  # noqa: PLR0911  one return per kind
     """The value as expressions read it and its kind; raises ValueError in words."""
     if unit == "元":
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -267,7 +267,7 @@ def _parameter(
         reader.text(entry, "words", path)
     else:
         try:
-            value, kind = _value(entry["value"], unit)
+            value, kind = parameter_value(entry["value"], unit)
         except ValueError as error:
             reader.fault(f"{name}：{error}", *path, "value")
     return Parameter(

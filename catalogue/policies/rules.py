@@ -17,23 +17,45 @@ from catalogue.policies.document import Line, PolicyDocument, Rule
 from catalogue.policies.expressions import Outcome, Run
 from catalogue.policies.facts import MAX_FEN, as_date, as_day, cleaned
 from catalogue.policies.reading import parse
+from catalogue.policies.scenarios import with_parameters
 from catalogue.policies.source import PolicyRefused, Problem
 from catalogue.policies.wording import money_text
 
-ENGINE = 1
+ENGINE = 2
 __all__ = [
     "ENGINE",
+    "Decision",
     "Finding",
     "PolicyDocument",
     "PolicyRefused",
+    "Read",
     "Report",
+    "Share",
     "WorksheetLine",
     "canonical",
+    "decide",
     "evaluate",
     "load",
+    "with_parameters",
 ]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Read:
+    """One fact that a rule read: where it stands, what it is called, its value as shown.
+
+    ``path`` counts from one as the form does (``contracts[2].amount``); ``source`` says where
+    the fact comes from; ``place`` is the part of the portal that holds it: enterprise, product,
+    contracts, materials, answers, round, history or listing.
+    """
+
+    path: str
+    label: str
+    value: str
+    source: str
+    place: str
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,9 @@ class Finding:
 
     ``missing`` labels the facts that an unknown result lacks; it is empty when the rule itself
     failed to run. ``otherwise`` is what a failure leads to: ineligible or needs_person.
+    ``unknown_asks`` says whether a missing fact is asked for; else a person looks at it.
+    ``facts`` are the values that it was decided by. ``applies`` is false when the rule does not
+    concern this case; its result is then pass.
     """
 
     rule: str
@@ -57,6 +82,9 @@ class Finding:
     missing: tuple[str, ...]
     placeholder: bool
     otherwise: str
+    unknown_asks: bool = True
+    applies: bool = True
+    facts: tuple[Read, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +99,27 @@ class WorksheetLine:
     amount_fen: int | None
     placeholder: bool
     note: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """Whom a part of the amount goes to, in fen; the parts add up to the amount."""
+
+    id: str
+    label: str
+    amount_fen: int | None
+    article: str
+    article_url: str
+    placeholder: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict, the amount in fen and each rule's result, without any words."""
+
+    verdict: str
+    amount_fen: int | None
+    results: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -91,6 +140,7 @@ class Report:
     today: str
     continued: bool
     placeholder: bool
+    shares: tuple[Share, ...] = ()
     engine: int = ENGINE
 
 
@@ -253,6 +303,17 @@ def evaluate(document: PolicyDocument, facts: Mapping[str, Any], today: date) ->
         continued=document.is_continued(run.opens_on),
         placeholder=any(f.placeholder for f in findings) or any(w.placeholder for w in worksheet),
     )
+
+
+def decide(
+    document: PolicyDocument, facts: Mapping[str, Any], today: date, *, clean: bool = False
+) -> Decision:
+    """The decision that ``evaluate`` gives, without the words; for back-tests of many cases.
+
+    ``clean`` says that the facts went through ``facts.cleaned`` before.
+    """
+    report = evaluate(document, facts, today)
+    return Decision(report.verdict, report.amount_fen, {f.rule: f.result for f in report.findings})
 
 
 def canonical(report: Report) -> bytes:
