@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 from sqlalchemy import text
 
 from catalogue import create_app, embedded
@@ -22,6 +23,10 @@ from tests import builders
 from tests.browser import Browser
 
 KEPT = {"lifecycle_move", "alembic_version"}
+
+# Timings never decide a test, and a busy machine is no counterexample.
+settings.register_profile("portal", deadline=None)
+settings.load_profile("portal")
 
 
 @pytest.fixture(scope="session")
