@@ -37,6 +37,8 @@ class Application(Keyed, db.Model):
     version: Mapped[int] = mapped_column(default=1)
     state_since: Mapped[datetime] = mapped_column(default=utc_now)
     answers: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # What was typed and is not right yet: {"answers": {question: text}, "contracts": [row]}.
+    typed: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_by_id: Mapped[int] = mapped_column(ForeignKey(User.id))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     saved_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -58,6 +60,7 @@ class Application(Keyed, db.Model):
     __table_args__ = (
         CheckConstraint(f"state IN ({STATE_LIST})", name="state"),
         CheckConstraint("number ~ '^SB-[0-9]{4}-[0-9]{4,}$'", name="number"),
+        CheckConstraint("jsonb_typeof(typed) = 'object'", name="typed"),
         CheckConstraint("(submitted_at IS NULL) = (receipt_number IS NULL)", name="receipt"),
         CheckConstraint(
             "state IN ('draft','signing','withdrawn') OR submitted_at IS NOT NULL",
@@ -117,9 +120,18 @@ class Contract(Keyed, db.Model):
     invoiced_on: Mapped[date | None]
     amount_fen: Mapped[int]
     received_fen: Mapped[int | None]
+    quantity: Mapped[int | None]
+    buyer_district: Mapped[str | None]
+    buyer_is_trader: Mapped[bool | None]
+    accepted_on: Mapped[date | None]
+    # The columns that the policy adds, by their id; see PolicyDocument.contracts.
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
     __table_args__ = (
         CheckConstraint("amount_fen > 0 AND amount_fen < 1000000000000000", name="amount"),
         CheckConstraint("received_fen IS NULL OR received_fen >= 0", name="received"),
+        CheckConstraint("quantity > 0 AND quantity < 1000000000", name="quantity"),
+        CheckConstraint("buyer_district ~ '^[0-9]{6}$'", name="buyer_district"),
+        CheckConstraint("jsonb_typeof(details) = 'object'", name="details"),
         CheckConstraint("length(number) BETWEEN 1 AND 60", name="number"),
         CheckConstraint("length(buyer_name) BETWEEN 2 AND 100", name="buyer_name"),
         UniqueConstraint("application_id", "position", deferrable=True, initially="DEFERRED"),
@@ -208,7 +220,7 @@ class LifecycleMove(db.Model):
     __tablename__ = "lifecycle_move"
     source: Mapped[str] = mapped_column(primary_key=True)
     action: Mapped[str] = mapped_column(primary_key=True)
-    target: Mapped[str]
+    target: Mapped[str] = mapped_column(primary_key=True)
 
 
 class NumberYear(db.Model):

@@ -9,7 +9,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional, Regexp
 
 from catalogue.accounts.operations import MIN_PASSWORD
-from catalogue.enterprises.models import MEMBER_ROLES
+from catalogue.enterprises.models import GROUNDS, MEMBER_ROLES, SIZES, TIES
 from catalogue.enterprises.rules import MIN_REASON
 from catalogue.enterprises.taxonomies import district_choices, honour_choices
 from catalogue.forms import CreditCodeField, DayField, PostedForm, visible_text
@@ -23,6 +23,12 @@ class AccountNumberField(StringField):
 
 
 NOT_LISTED = "请从列表里选一项"
+
+
+def _options(nothing: str, names: dict[str, str]) -> list[SelectChoice]:
+    return [SelectChoice("", nothing), *(SelectChoice(key, label) for key, label in names.items())]
+
+
 ROLE: dict[str, Any] = {
     "choices": [SelectChoice(key, label) for key, label in MEMBER_ROLES.items()],
     "default": "applicant",
@@ -99,6 +105,12 @@ class ProfileForm(PostedForm):
         "所在区", [InputRequired("请选择所在区")], invalid_choice_message=NOT_LISTED
     )
     founded_on = DayField("成立日期", [InputRequired("请填写成立日期")])
+    size = SelectField(
+        "企业规模",
+        choices=_options("不填", SIZES),
+        coerce=lambda value: value or None,
+        invalid_choice_message=NOT_LISTED,
+    )
     address = StringField(
         "地址",
         [InputRequired("请填写地址"), Length(max=200, message="地址不超过 200 字"), visible_text],
@@ -132,6 +144,59 @@ class HonourForm(PostedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kind.choices = [("", "请选择"), *honour_choices()]
+
+
+class RelatedPartyForm(PostedForm):
+    """One legal entity that is tied to the firm."""
+
+    credit_code = CreditCodeField("统一社会信用代码", [InputRequired("请填写统一社会信用代码")])
+    name = StringField(
+        "单位名称",
+        [InputRequired("请填写单位名称"), Length(2, 100, "单位名称为 2 到 100 字"), visible_text],
+    )
+    tie = SelectField(
+        "关联关系",
+        [InputRequired("请选择关联关系")],
+        choices=_options("请选择", TIES),
+        invalid_choice_message=NOT_LISTED,
+    )
+
+
+class ExclusionForm(PostedForm):
+    """A ban on applying, with the decision it rests on."""
+
+    credit_code = CreditCodeField(
+        "单位的统一社会信用代码", [InputRequired("请填写统一社会信用代码")]
+    )
+    since = DayField("起始日", [InputRequired("请填写起始日")])
+    until = DayField("截止日", [InputRequired("请填写截止日")])
+    ground = SelectField(
+        "事由",
+        [InputRequired("请选择事由")],
+        choices=_options("请选择", GROUNDS),
+        invalid_choice_message=NOT_LISTED,
+    )
+    source = TextAreaField(
+        "依据",
+        [
+            InputRequired("请写明依据的文书和查明的事实"),
+            Length(MIN_REASON, 500, f"请写 {MIN_REASON} 到 500 个字"),
+            visible_text,
+        ],
+    )
+
+
+class LiftForm(PostedForm):
+    """Why a ban ends before its day."""
+
+    reason = TextAreaField(
+        "解除理由",
+        [
+            InputRequired("请写明解除的理由"),
+            Length(MIN_REASON, 500, f"请写 {MIN_REASON} 到 500 个字"),
+            visible_text,
+        ],
+    )
 
 
 class AccountForm(PostedForm):

@@ -14,11 +14,16 @@ from catalogue.audit.operations import record
 from catalogue.database import db, utc_now
 from catalogue.enterprises.cipher import seal, unseal
 from catalogue.enterprises.models import (
+    GROUNDS,
     MEMBER_ROLES,
+    SIZES,
+    TIES,
     BankAccount,
     Enterprise,
+    Exclusion,
     Honour,
     Membership,
+    RelatedParty,
     membership_of,
 )
 from catalogue.enterprises.rules import (
@@ -31,6 +36,7 @@ from catalogue.enterprises.taxonomies import districts, honour_name, honours
 from catalogue.errors import Refused
 from catalogue.forms import credit_code_problem
 
+MAX_RELATED = 200
 HIDDEN_USER_PROBLEM = "这个邮箱不能用来登记。已有账号的请直接登录，或换一个邮箱"
 
 
@@ -184,6 +190,7 @@ def update_profile(
     english_name: str | None = None,
     district: str | None = None,
     founded_on: date | None = None,
+    size: str | None = None,
     address: str = "",
     contact_name: str = "",
     contact_phone: str = "",
@@ -196,6 +203,8 @@ def update_profile(
     """
     if district is not None and district not in districts():
         raise Refused("请从列表里选所在区", "district", 422)
+    if size is not None and size not in SIZES:
+        raise Refused("请从列表里选企业规模", "size", 422)
     if founded_on is not None and founded_on > (today or utc_now().date()):
         raise Refused("成立日期不能晚于今天", "founded_on", 422)
     wanted = {
@@ -203,6 +212,7 @@ def update_profile(
         "english_name": english_name or None,
         "district": district,
         "founded_on": founded_on,
+        "size": size,
         "address": address,
         "contact_name": contact_name,
         "contact_phone": contact_phone,
@@ -249,6 +259,108 @@ def remove_honour(honour: Honour, actor: User) -> None:
     db.session.delete(honour)
     db.session.flush()
     db.session.expire(enterprise, ["honours"])
+
+
+def add_related_party(
+    enterprise: Enterprise, actor: User, credit_code: str, name: str, tie: str
+) -> RelatedParty:
+    """Note a legal entity tied to the firm; raises Refused at the field at fault.
+
+    The firm itself is always related and is not noted; at most MAX_RELATED.
+    """
+    if problem := credit_code_problem(credit_code):
+        raise Refused(problem, "credit_code", 422)
+    if credit_code == enterprise.credit_code:
+        raise Refused("本单位自己不用填，核验时总算作关联方", "credit_code", 422)
+    if tie not in TIES:
+        raise Refused("请从列表里选关联关系", "tie", 422)
+    if len(enterprise.related) >= MAX_RELATED:
+        raise Refused(f"关联方最多 {MAX_RELATED} 家", status=422)
+    party = RelatedParty(
+        enterprise_id=enterprise.id, credit_code=credit_code, name=name.strip(), tie=tie
+    )
+    try:
+        with db.session.begin_nested():
+            db.session.add(party)
+    except IntegrityError as error:
+        raise Refused("这家单位已经在关联方里了", "credit_code", 422) from error
+    db.session.expire(enterprise, ["related"])
+    record("enterprise.add_related_party", enterprise, actor, party=f"{party.name}（{TIES[tie]}）")
+    return party
+
+
+def remove_related_party(party: RelatedParty, actor: User) -> None:
+    """Take a tie off the profile; the trail keeps that it was there."""
+    enterprise = db.session.get_one(Enterprise, party.enterprise_id)
+    record("enterprise.remove_related_party", enterprise, actor, party=party.name)
+    db.session.delete(party)
+    db.session.flush()
+    db.session.expire(enterprise, ["related"])
+
+
+def exclude(
+    enterprise: Enterprise, actor: User, *, since: date, until: date, ground: str, source: str
+) -> Exclusion:
+    """Ban the firm from applying from ``since`` to ``until``, both days included.
+
+    Only an administrator may, and not over the own firm. Raises Refused at the field at fault.
+    """
+    _check_administrator(actor, enterprise)
+    if until < since:
+        raise Refused("截止日不能早于起始日", "until", 422)
+    if ground not in GROUNDS:
+        raise Refused("请从列表里选事由", "ground", 422)
+    exclusion = Exclusion(
+        enterprise_id=enterprise.id,
+        since=since,
+        until=until,
+        ground=ground,
+        source=_reason(source, "source"),
+        decided_by_id=actor.id,
+    )
+    db.session.add(exclusion)
+    db.session.flush()
+    db.session.expire(enterprise, ["exclusions"])
+    record(
+        "enterprise.exclude",
+        enterprise,
+        actor,
+        ban=f"{since} 至 {until}，{GROUNDS[ground]}",
+        reason=exclusion.source,
+    )
+    return exclusion
+
+
+def lift_exclusion(exclusion: Exclusion, actor: User, reason: str) -> None:
+    """End a ban before its day; it stays on the profile with the reason."""
+    db.session.refresh(exclusion, with_for_update={"of": Exclusion})
+    _check_administrator(actor, exclusion.enterprise)
+    if exclusion.lifted_at is not None:
+        raise Refused("这条禁止申报已经解除")
+    exclusion.lifted_because = _reason(reason, "reason")
+    exclusion.lifted_at, exclusion.lifted_by_id = utc_now(), actor.id
+    db.session.flush()
+    record(
+        "enterprise.lift_exclusion",
+        exclusion.enterprise,
+        actor,
+        ban=f"{exclusion.since} 至 {exclusion.until}",
+        reason=exclusion.lifted_because,
+    )
+
+
+def _check_administrator(actor: User, enterprise: Enterprise) -> None:
+    if not actor.has_role("administrator"):
+        raise Refused("只有管理员能决定禁止申报", status=403)
+    place = membership_of(actor)
+    if place is not None and place.enterprise_id == enterprise.id:
+        raise Refused("不能决定自己单位的事", status=403)
+
+
+def _reason(text: str, field: str) -> str:
+    if len(text.strip()) < MIN_REASON:
+        raise Refused(f"请写明依据，至少 {MIN_REASON} 个字", field, 422)
+    return text.strip()
 
 
 def set_account(

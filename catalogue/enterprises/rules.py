@@ -27,12 +27,16 @@ ACTIONS = {
     "enterprise.update_profile": "更改单位资料",
     "enterprise.add_honour": "添加称号",
     "enterprise.remove_honour": "删去称号",
+    "enterprise.add_related_party": "添加关联方",
+    "enterprise.remove_related_party": "删去关联方",
+    "enterprise.exclude": "禁止申报",
+    "enterprise.lift_exclusion": "解除禁止申报",
     "enterprise.set_account": "更换收款账户",
     "enterprise.retire_account": "停用收款账户",
     "enterprise.reveal_account": "查看完整账号",
 }
 
-FIELDS = {**NEEDED, "name": "单位名称", "english_name": "英文名称"}
+FIELDS = {**NEEDED, "name": "单位名称", "english_name": "英文名称", "size": "企业规模"}
 
 
 def masked_name(name: str) -> str:
@@ -87,5 +91,6 @@ def event_text(action: str, facts: Mapping[str, object]) -> str:
         changed = facts.get("changed")
         keys: Iterable[object] = changed if isinstance(changed, list) else ()
         return "、".join(FIELDS.get(str(key), str(key)) for key in keys)
-    shown = [facts.get(key) for key in ("person", "role", "honour", "bank", "account", "reason")]
+    keys_shown = ("person", "role", "honour", "party", "ban", "bank", "account", "reason")
+    shown = [facts.get(key) for key in keys_shown]
     return "\u3000".join(str(value) for value in shown if value)

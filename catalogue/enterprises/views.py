@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -17,15 +18,27 @@ from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises import operations, rules
 from catalogue.enterprises.forms import (
     AccountForm,
+    ExclusionForm,
     FindFirmForm,
     FirmForm,
     HonourForm,
     JoinForm,
+    LiftForm,
     ProfileForm,
     RegisterForm,
+    RelatedPartyForm,
     RevealForm,
 )
-from catalogue.enterprises.models import MEMBER_ROLES, Enterprise, Membership, membership_of
+from catalogue.enterprises.models import (
+    GROUNDS,
+    MEMBER_ROLES,
+    SIZES,
+    TIES,
+    Enterprise,
+    Exclusion,
+    Membership,
+    membership_of,
+)
 from catalogue.enterprises.taxonomies import honour_name
 from catalogue.errors import Refused
 
@@ -35,6 +48,7 @@ FIRM_ROLES = ("applicant", "signatory")
 # Bounds of what one page shows: a firm has a handful of people and honours.
 PAGE_MEMBERS = 100
 PAGE_EVENTS = 50
+PAGE_EXCLUSIONS = 25
 
 
 def today() -> date:
@@ -161,6 +175,9 @@ def profile() -> Any:
         enterprise=enterprise,
         missing=rules.missing_facts({key: getattr(enterprise, key) for key in rules.NEEDED}),
         honours=_honour_rows(enterprise),
+        exclusions=_exclusion_rows(enterprise.exclusions[-PAGE_EXCLUSIONS:]),
+        sizes=SIZES,
+        ties=TIES,
         people=_people(enterprise, admitted=True),
         requests=_count_requests(enterprise),
         events=_events(enterprise),
@@ -308,6 +325,126 @@ def remove_honour(honour_id: int) -> Any:
     db.session.commit()
     flash("称号删去了，留痕里能看到。", "done")
     return redirect(url_for("enterprises.honours"), code=303)
+
+
+@bp.route("/enterprise/related", methods=["GET", "POST"])
+@allow(*FIRM_ROLES)
+def related() -> Any:
+    """The firm's 关联方: sales to them are told apart in every check."""
+    enterprise = _own()
+    if enterprise is None:
+        return _to_join()
+    form = RelatedPartyForm()
+    if form.validate_on_submit():
+        try:
+            operations.add_related_party(
+                enterprise,
+                current_user,
+                form.credit_code.data,
+                form.name.data,
+                form.tie.data,
+            )
+            db.session.commit()
+            flash("关联方添加好了。", "done")
+            return redirect(url_for("enterprises.related"), code=303)
+        except Refused as refused:
+            db.session.rollback()
+            form.refuse(refused)
+    status = 422 if form.is_submitted() else 200
+    page = render_template(
+        "enterprises/related.html", form=form, parties=enterprise.related, ties=TIES
+    )
+    return page, status
+
+
+@bp.post("/enterprise/related/<int:party_id>/remove")
+@allow(*FIRM_ROLES)
+def remove_related(party_id: int) -> Any:
+    enterprise = _own()
+    party = next((p for p in enterprise.related if p.id == party_id), None) if enterprise else None
+    if party is None:
+        abort(404)
+    operations.remove_related_party(party, current_user)
+    db.session.commit()
+    flash("关联方删去了，留痕里能看到。", "done")
+    return redirect(url_for("enterprises.related"), code=303)
+
+
+def _exclusion_rows(exclusions: Iterable[Exclusion]) -> list[dict[str, Any]]:
+    rows = []
+    for exclusion in exclusions:
+        kind, words = exclusion.standing(today())
+        ground = GROUNDS[exclusion.ground]
+        rows.append({"exclusion": exclusion, "ground": ground, "kind": kind, "words": words})
+    return rows
+
+
+@bp.route("/exclusions", methods=["GET", "POST"])
+@allow("administrator")
+def exclusions() -> Any:
+    """Every ban on applying, newest first, and one more."""
+    form, status = ExclusionForm(), 200
+    if request.method == "POST":
+        status = 422
+        if form.validate_on_submit():
+            try:
+                return _excluded(form)
+            except Refused as refused:
+                db.session.rollback()
+                form.refuse(refused)
+    page = max(1, min(request.args.get("page", 1, int), 10_000))
+    rows = db.session.scalars(
+        select(Exclusion)
+        .order_by(Exclusion.id.desc())
+        .offset((page - 1) * PAGE_EXCLUSIONS)
+        .limit(PAGE_EXCLUSIONS)
+    )
+    return render_template(
+        "enterprises/exclusions.html",
+        form=form,
+        rows=_exclusion_rows(rows),
+        page=page,
+        per_page=PAGE_EXCLUSIONS,
+        total=db.session.scalar(select(func.count(Exclusion.id))) or 0,
+    ), status
+
+
+def _excluded(form: ExclusionForm) -> Response:
+    enterprise = operations.find_enterprise(form.credit_code.data)
+    if enterprise is None:
+        raise Refused("没有登记这个代码的单位。请对照决定文书", "credit_code", 422)
+    since, until = form.since.data, form.until.data
+    if since is None or until is None:
+        abort(422)
+    operations.exclude(
+        enterprise,
+        current_user,
+        since=since,
+        until=until,
+        ground=form.ground.data,
+        source=form.source.data,
+    )
+    db.session.commit()
+    flash(f"记下了：{enterprise.name} 到 {until} 不能申报。", "done")
+    return redirect(url_for("enterprises.exclusions"), code=303)
+
+
+@bp.route("/exclusions/<int:exclusion_id>/lift", methods=["GET", "POST"])
+@allow("administrator")
+def lift_exclusion(exclusion_id: int) -> Any:
+    exclusion = db.session.get(Exclusion, exclusion_id) if exclusion_id < 2**63 else None
+    if exclusion is None or exclusion.lifted_at is not None:
+        abort(404)
+    form, status = LiftForm(), 200
+    if request.method == "POST":
+        status = 422
+        if form.validate_on_submit():
+            operations.lift_exclusion(exclusion, current_user, form.reason.data)
+            db.session.commit()
+            flash(f"解除了 {exclusion.enterprise.name} 的禁止申报。", "done")
+            return redirect(url_for("enterprises.exclusions"), code=303)
+    row = _exclusion_rows([exclusion])[0]
+    return render_template("enterprises/lift.html", form=form, row=row), status
 
 
 @bp.route("/enterprise/account", methods=["GET", "POST"])
