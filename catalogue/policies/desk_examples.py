@@ -1,0 +1,222 @@
+"""The examples of a draft: what each expects and gets, and how they follow a changed threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from catalogue.policies.desk_text import Path, rewritten
+from catalogue.policies.document import Example, PolicyDocument
+from catalogue.policies.example_facts import merged, with_units
+from catalogue.policies.reading import parse
+from catalogue.policies.rules import Report, evaluate
+from catalogue.policies.source import read
+from catalogue.policies.wording import money_text
+
+RESULTS = {"pass": "符合", "fail": "不符", "unknown": "无法判定"}
+VERDICTS = {"eligible": "符合", "ineligible": "不符合", "needs_person": "转人工"}
+CENT, DAY = Decimal("0.01"), timedelta(days=1)
+MAX_TRIALS = 60
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation of an example: what of, expected and got in words, and whether they agree."""
+
+    what: str
+    expected: str
+    got: str
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class ExampleOutcome:
+    """One example with its checks; ``position`` counts from zero in the file."""
+
+    position: int
+    name: str
+    line: int
+    checks: tuple[Check, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything came out as expected."""
+        return all(check.agrees for check in self.checks)
+
+
+def outcomes(document: PolicyDocument) -> list[ExampleOutcome]:
+    """Every example of a document, run."""
+    return [
+        ExampleOutcome(i, example.name, example.line, tuple(_checks(document, example)))
+        for i, example in enumerate(document.examples)
+    ]
+
+
+def _run(document: PolicyDocument, example: Example) -> Report:
+    return evaluate(document, example.facts, example.today)
+
+
+def _checks(document: PolicyDocument, example: Example) -> Iterator[Check]:
+    report = _run(document, example)
+    found = {finding.rule: finding for finding in report.findings}
+    for rule, expected in example.expect.items():
+        got = found[rule].result
+        yield Check(found[rule].title, RESULTS[expected], RESULTS[got], expected == got)
+    if example.verdict is not None:
+        yield Check(
+            "结论",
+            VERDICTS[example.verdict],
+            VERDICTS[report.verdict],
+            example.verdict == report.verdict,
+        )
+    if example.amount_fen is not None:
+        yield Check(
+            "金额",
+            _money(example.amount_fen),
+            _money(report.amount_fen),
+            example.amount_fen == report.amount_fen,
+        )
+
+
+def _money(fen: int | None) -> str:
+    return "算不出" if fen is None else f"{money_text(fen)} 元"
+
+
+def accepted(text: str, positions: Iterable[int]) -> str:
+    """``text`` in which the examples at ``positions`` expect what they now get.
+
+    Raises PolicyRefused when the text cannot be read, CannotWrite when a place cannot be changed.
+    """
+    document = parse(text)
+    wanted = set(positions)
+    changes: dict[Path, Any] = {}
+    for i, example in enumerate(document.examples):
+        if i not in wanted:
+            continue
+        report = _run(document, example)
+        results = {finding.rule: finding.result for finding in report.findings}
+        for rule, expected in example.expect.items():
+            if results[rule] != expected:
+                changes["examples", i, "expect", rule] = results[rule]
+        if example.verdict not in (None, report.verdict):
+            changes["examples", i, "verdict"] = report.verdict
+        if example.amount_fen not in (None, report.amount_fen):
+            fen = report.amount_fen
+            changes["examples", i, "amount"] = None if fen is None else Decimal(fen) / 100
+    return rewritten(text, changes) if changes else text
+
+
+# ------------------------------------------------------------------ following a threshold
+
+
+def moved_along(text: str, changes: Mapping[Path, tuple[Any, Any]]) -> tuple[str, list[str]]:
+    """``text`` whose boundary examples follow the changed values, and a sentence on each.
+
+    ``changes`` gives old and new plain value by path. An example is touched only when it no
+    longer gives the results it expects and one shifted value of its own facts makes it do so.
+    """
+    shifts = [shift for old, new in changes.values() if (shift := _shift(old, new)) is not None]
+    if not shifts:
+        return text, []
+    document, source = parse(text), read(text)
+    base = source.data.get("base_facts") or {}
+    edits: dict[Path, Any] = {}
+    notes: list[str] = []
+    for i, example in enumerate(document.examples):
+        if _holds(document, example, example.facts):
+            continue
+        facts = source.data["examples"][i].get("facts") or {}
+        for changed in _candidates(facts, shifts):
+            trial = deepcopy(facts)
+            for path, value in changed.items():
+                _set(trial, path, value)
+            try:
+                whole = with_units(merged(base, trial), document.schema)
+            except (ValueError, OverflowError):
+                continue
+            if _holds(document, example, whole):
+                edits |= {("examples", i, "facts", *path): v for path, v in changed.items()}
+                notes.append(f"例子“{example.name}”里的数已随门槛移动")
+                break
+    return (rewritten(text, edits) if edits else text), notes
+
+
+def _holds(document: PolicyDocument, example: Example, facts: Mapping[str, Any]) -> bool:
+    """Whether results and verdict come out as expected; amounts are the author's to look at."""
+    report = evaluate(document, facts, example.today)
+    results = {finding.rule: finding.result for finding in report.findings}
+    return all(results[rule] == expected for rule, expected in example.expect.items()) and (
+        example.verdict in (None, report.verdict)
+    )
+
+
+def _shift(old: Any, new: Any) -> tuple[Any, Any, Any] | None:
+    """Old value, distance and the nearest step, for a pair of numbers or dates."""
+    if isinstance(old, bool) or isinstance(new, bool):
+        return None
+    if isinstance(old, int | Decimal) and isinstance(new, int | Decimal):
+        whole = isinstance(old, int) and isinstance(new, int)
+        return Decimal(old), Decimal(new) - Decimal(old), Decimal(1) if whole else CENT
+    if isinstance(old, date) and isinstance(new, date):
+        return old, new - old, DAY
+    return None
+
+
+def _set(data: Any, path: Path, value: Any) -> None:
+    for part in path[:-1]:
+        data = data[part]
+    data[path[-1]] = value
+
+
+def _candidates(
+    facts: Mapping[str, Any], shifts: list[tuple[Any, Any, Any]]
+) -> Iterator[dict[Path, Any]]:
+    """Ways to move values of an example: those beside the old threshold first."""
+    trials = 0
+    for old, distance, step in shifts:
+        leaves = [
+            (path, value, abs(_number(value, old) - old) <= step * 2)
+            for path, value in _leaves(facts, ())
+            if _comparable(value, old)
+        ]
+        near = {path: _moved(value, distance) for path, value, is_near in leaves if is_near}
+        singles = [{p: _moved(v, distance)} for p, v, is_near in leaves if is_near]
+        others = [{p: _moved(v, distance)} for p, v, is_near in leaves if not is_near]
+        for changed in ([near] if len(near) > 1 else []) + singles + others:
+            trials += 1
+            if trials > MAX_TRIALS:
+                return
+            yield changed
+
+
+def _leaves(data: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(data, dict):
+        items = data.items()
+    elif isinstance(data, list):
+        items = enumerate(data)
+    else:
+        yield path, data
+    for key, item in items:
+        yield from _leaves(item, (*path, key))
+
+
+def _comparable(value: Any, old: Any) -> bool:
+    if isinstance(old, Decimal):
+        return isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return isinstance(value, date)
+
+
+def _number(value: Any, old: Any) -> Any:
+    return Decimal(value) if isinstance(old, Decimal) else value
+
+
+def _moved(value: Any, distance: Any) -> Any:
+    if isinstance(distance, timedelta):
+        return value + distance
+    moved = Decimal(value) + distance
+    return int(moved) if isinstance(value, int) and moved == int(moved) else moved
