@@ -20,7 +20,7 @@ from catalogue.funds import operations as funds
 from catalogue.listings import operations as listings
 from catalogue.notices import operations as notices
 from catalogue.policies import operations as policies
-from catalogue.policies.models import Policy, Round
+from catalogue.policies.models import Round
 from catalogue.reviews import operations as reviews
 from seeds import firms, people, stories
 
@@ -97,7 +97,7 @@ def _rounds() -> dict[str, Round]:
     opens = datetime.combine((now - timedelta(days=45)).date(), time(9), SHANGHAI)
     rounds = {}
     for position, scheme in enumerate(SCHEMES):
-        policy = db.session.scalars(select(Policy).where(Policy.scheme == scheme)).first()
+        policy = policies.version_for(scheme, opens.date())
         assert policy is not None, scheme
         last = (now + timedelta(days=6 + 8 * position)).date()
         closes = datetime.combine(last, time(17), SHANGHAI)

@@ -123,9 +123,11 @@ def opened(scheme: str = "first_version", closes_in: int = 20) -> Round:
     if found is not None:
         return found
     administrator = user("administrator")
-    policies.load_policies(POLICIES, administrator)
-    policy = db.session.scalars(select(Policy).where(Policy.scheme == scheme)).one()
+    for path in sorted(POLICIES.glob(f"{scheme}-*.yaml")):
+        policies.publish(path.read_text("utf-8"), administrator)
     today = utc_now().astimezone(SHANGHAI).date()
+    policy = policies.version_for(scheme, today - timedelta(days=30))
+    assert policy is not None, scheme
     return policies.open_round(
         policy,
         f"{today.year} 年度第一批",

@@ -30,7 +30,7 @@ def publish(text: str, actor: User | None) -> Policy:
     overlaps another version of the scheme.
     """
     try:
-        document = rules.load(text)
+        document, data = _checked(text)
     except PolicyRefused as error:
         raise Refused(f"政策文件不能发布：{error}", field="text", status=422) from error
     stored = db.session.scalar(select(Policy).where(Policy.sha256 == document.sha256))
@@ -45,7 +45,7 @@ def publish(text: str, actor: User | None) -> Policy:
         effective_to=document.effective_to,
         source=text,
         sha256=document.sha256,
-        document=_as_json(read(text).data),
+        document=data,
     )
     db.session.add(policy)
     db.session.flush()
@@ -58,6 +58,12 @@ def publish(text: str, actor: User | None) -> Policy:
         sha256=policy.sha256,
     )
     return policy
+
+
+@lru_cache(maxsize=64)
+def _checked(text: str) -> tuple[PolicyDocument, Any]:
+    """The document and its plain JSON after every check: equal bytes are checked once."""
+    return rules.load(text), _as_json(read(text).data)
 
 
 def _require_new_version(document: PolicyDocument) -> None:
@@ -185,6 +191,17 @@ def newest_versions() -> dict[str, Policy]:
     """Scheme → the version whose effective range begins last."""
     rows = db.session.scalars(select(Policy).order_by(Policy.effective_from, Policy.id))
     return {policy.scheme: policy for policy in rows}
+
+
+def version_for(scheme: str, day: date) -> Policy | None:
+    """The version under which a round of the scheme opens on that day.
+
+    A version whose own range holds the day goes before one that is only continued (示范沿用).
+    """
+    begun = [policy for policy in versions_of(scheme) if policy.effective_from <= day]
+    own = (p for p in begun if p.effective_to is None or p.effective_to >= day)
+    continued = (p for p in begun if document_of(p).covers(day))
+    return next(own, None) or next(continued, None)
 
 
 def versions_of(scheme: str) -> list[Policy]:

@@ -32,7 +32,7 @@ from catalogue.funds import operations as funds
 from catalogue.policies import operations as policies
 from catalogue.policies.models import Policy, Round
 from seeds import firms, people, stories
-from tests.builders import POLICIES
+from tests.builders import KINDS, POLICIES
 
 PASSWORD = "correct horse battery"
 DATABASE = "journeys"
