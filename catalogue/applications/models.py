@@ -156,12 +156,11 @@ class Evidence(Keyed, db.Model):
 
 
 class EligibilityReport(Keyed, db.Model):
-    """What the machine found, rule by rule, under one policy version; never changed."""
+    """What the machine found, rule by rule; the facts stand in the decision record."""
 
     __tablename__ = "eligibility_report"
     application_id: Mapped[int] = mapped_column(ForeignKey(Application.id))
     verdict: Mapped[str]
-    facts: Mapped[dict[str, Any]]
     findings: Mapped[list[Any]]
     worksheet: Mapped[list[Any]]
     amount_fen: Mapped[int | None]

@@ -28,7 +28,7 @@ from catalogue.enterprises.models import enterprise_id_of
 from catalogue.errors import Refused
 from catalogue.jobs import enqueue
 from catalogue.policies.models import Round
-from catalogue.policies.operations import document_of
+from catalogue.policies.operations import document_of, keep_record
 from catalogue.policies.rules import evaluate
 from catalogue.products.models import Product
 from catalogue.products.operations import locked_by
@@ -50,6 +50,25 @@ def when(action: str) -> Callable[[Listener], Listener]:
         return listener
 
     return listen
+
+
+Remarks = Callable[[Application], dict[str, dict[str, Any]]]
+_remarks: list[Remarks] = []
+
+
+def remarks_on_findings(teller: Remarks) -> Remarks:
+    """Decorate the function of a higher room that knows what people did to findings.
+
+    It gives rule → waiting, counts_as, result, reason and at, for whoever reads the finding.
+    """
+    if teller not in _remarks:
+        _remarks.append(teller)
+    return teller
+
+
+def finding_remarks(application: Application) -> dict[str, dict[str, Any]]:
+    """Rule → what people did to its finding; shown wherever the finding is."""
+    return {rule: said for teller in _remarks for rule, said in teller(application).items()}
 
 
 def advance(
@@ -370,7 +389,7 @@ VERDICT_ACTION = {
 
 
 def check(application_id: int) -> None:
-    """The job: evaluate every rule, keep the report, and move on. Running twice is harmless."""
+    """The job: evaluate, keep report and signed record, move on. Running twice is harmless."""
     application = db.session.get(Application, application_id)
     if application is None or application.state not in ("submitted", "formal_check"):
         return
@@ -382,14 +401,21 @@ def check(application_id: int) -> None:
         EligibilityReport(
             application_id=application.id,
             verdict=report.verdict,
-            facts=facts,
             findings=[asdict(finding) for finding in report.findings],
             worksheet=[asdict(line) for line in report.worksheet],
             amount_fen=report.amount_fen,
             policy_sha256=application.policy.sha256,
         )
     )
-    record("application.check", application, None, verdict=report.verdict, amount=report.amount_fen)
+    kept = keep_record(application.number, application.policy, facts, report)
+    record(
+        "application.check",
+        application,
+        None,
+        verdict=report.verdict,
+        amount=report.amount_fen,
+        record_sha256=kept.sha256,
+    )
     if application.state == "submitted":
         advance(application, VERDICT_ACTION[report.verdict], None)
 

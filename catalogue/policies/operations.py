@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Date, cast, func, or_, select
+import structlog
+from flask import current_app
+from sqlalchemy import Date, cast, exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
+from catalogue import keys
 from catalogue.accounts.models import User
 from catalogue.audit.operations import record
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.errors import Refused
+from catalogue.jobs import enqueue
+from catalogue.policies import record as decision
 from catalogue.policies import rules
 from catalogue.policies.document import PolicyDocument
-from catalogue.policies.models import Policy, Round
+from catalogue.policies.models import DecisionRecord, Policy, ReplayRun, Round
 from catalogue.policies.source import PolicyRefused, read
 
+log = structlog.get_logger(__name__)
+
 MAX_TITLE = 80
+CASES_A_PAGE = 1_000
+REPLAY = "replay_records"
+# A chunk must be done well within the lease of a job (60 s), on a busy machine too.
+REPLAYED_A_CHUNK = 1_000
+NAMED_DIFFERENT = 20
 
 
 def publish(text: str, actor: User | None) -> Policy:
@@ -213,3 +227,173 @@ def versions_of(scheme: str) -> list[Policy]:
             .order_by(Policy.effective_from.desc(), Policy.id.desc())
         )
     )
+
+
+# ------------------------------------------------------------------ decision records
+
+
+def keep_record(
+    application_number: str, policy: Policy, facts: Mapping[str, Any], report: rules.Report
+) -> DecisionRecord:
+    """Sign and store one check; the newest record of the application, if it says the same.
+
+    Raises KeyUnusable when the signing key cannot serve: a decision without proof is none.
+    """
+    content = decision.build(application_number, facts, report)
+    newest = newest_record(application_number)
+    if newest is not None and newest.sha256 == decision.hash_of(content):
+        return newest
+    signer, firm = keys.of(current_app.config), facts.get("enterprise") or {}
+    kept = DecisionRecord(
+        application_number=application_number,
+        policy_id=policy.id,
+        scheme=report.scheme,
+        verdict=report.verdict,
+        amount_fen=report.amount_fen,
+        district=firm.get("district"),
+        firm_size=firm.get("size"),
+        decided_on=date.fromisoformat(report.today),
+        facts=facts,
+        record=content.decode(),
+        sha256=decision.hash_of(content),
+        signature=signer.sign(content),
+        certificate=signer.pem,
+    )
+    db.session.add(kept)
+    db.session.flush()
+    return kept
+
+
+def newest_record(application_number: str) -> DecisionRecord | None:
+    """The record of the newest check of an application."""
+    return db.session.scalar(
+        select(DecisionRecord)
+        .where(DecisionRecord.application_number == application_number)
+        .order_by(DecisionRecord.id.desc())
+        .limit(1)
+    )
+
+
+class PastCase(NamedTuple):
+    """What re-checking a past case needs: its facts, and how it came out on its day."""
+
+    id: int
+    application_number: str
+    policy_id: int
+    scheme: str
+    verdict: str
+    amount_fen: int | None
+    district: str | None
+    firm_size: str | None
+    decided_on: date
+    facts: dict[str, Any]
+
+
+def past_cases(
+    scheme: str | None = None, after_id: int = 0, limit: int | None = None
+) -> Iterator[PastCase]:
+    """The newest record of every application beyond ``after_id``, in the order of ids.
+
+    Read page by page, so memory does not grow with their number; ``limit`` ends it early, and the
+    id of the last case is where the next call goes on.
+    """
+    later = aliased(DecisionRecord)
+    newest = ~exists().where(
+        later.application_number == DecisionRecord.application_number,
+        later.id > DecisionRecord.id,
+    )
+    columns = [getattr(DecisionRecord, name) for name in PastCase._fields]
+    statement = select(*columns).where(newest).order_by(DecisionRecord.id)
+    if scheme is not None:
+        statement = statement.where(DecisionRecord.scheme == scheme)
+    left = limit
+    while left is None or left > 0:
+        size = CASES_A_PAGE if left is None else min(left, CASES_A_PAGE)
+        rows = db.session.execute(statement.where(DecisionRecord.id > after_id).limit(size)).all()
+        yield from (PastCase(*row) for row in rows)
+        if len(rows) < size:
+            return
+        after_id, left = rows[-1].id, None if left is None else left - size
+
+
+def start_replay() -> ReplayRun:
+    """Begin to re-run every decision record, or go on with the pass that was cut short."""
+    run = _open_run()
+    if run is None:
+        run = ReplayRun()
+        db.session.add(run)
+        db.session.flush()
+    enqueue(REPLAY, run.id)
+    return run
+
+
+def _open_run() -> ReplayRun | None:
+    return db.session.scalar(select(ReplayRun).where(ReplayRun.finished_at.is_(None)))
+
+
+def replay_chunk(run_id: int) -> None:
+    """The job: re-run the next records of a pass, note what differs, and ask for the rest.
+
+    The count and the place move with the job's own end, so a killed worker repeats one chunk.
+    """
+    run = db.session.get(ReplayRun, run_id, with_for_update=True)
+    if run is None or run.finished_at is not None:
+        return
+    rows = db.session.execute(
+        select(DecisionRecord, Policy)
+        .join(Policy, Policy.id == DecisionRecord.policy_id)
+        .where(DecisionRecord.id > run.last_id)
+        .order_by(DecisionRecord.id)
+        .limit(REPLAYED_A_CHUNK)
+    ).all()
+    for kept, policy in rows:
+        differences = _differences(kept, policy)
+        if differences:
+            _note_different(run, kept, differences)
+        run.last_id, run.checked = kept.id, run.checked + 1
+        db.session.expunge(kept)
+    if len(rows) < REPLAYED_A_CHUNK:
+        run.finished_at = utc_now()
+        log.info("records_replayed", run=run.id, checked=run.checked, different=run.different)
+    else:
+        enqueue(REPLAY, run.id)
+    db.session.flush()
+
+
+def _differences(kept: DecisionRecord, policy: Policy) -> list[decision.Difference]:
+    content = kept.record.encode()
+    parts = {"sha256": kept.sha256, "signature": kept.signature, "certificate": kept.certificate}
+    found = decision.seal_differences(parts, content)
+    try:
+        return found + list(decision.rerun(content, document_of(policy)).differences)
+    except (decision.Unreadable, PolicyRefused) as error:
+        return [*found, decision.Difference("record", "有", str(error))]
+
+
+def _note_different(
+    run: ReplayRun, kept: DecisionRecord, differences: list[decision.Difference]
+) -> None:
+    log.error(
+        "decision_record_differs",
+        run=run.id,
+        record=kept.id,
+        application=kept.application_number,
+        differences=[str(difference) for difference in differences[:5]],
+    )
+    run.different += 1
+    if len(run.first_different) < NAMED_DIFFERENT:
+        run.first_different = [*run.first_different, kept.application_number]
+
+
+def last_replay() -> ReplayRun | None:
+    """The newest pass over the records, finished or not."""
+    return db.session.scalar(select(ReplayRun).order_by(ReplayRun.id.desc()).limit(1))
+
+
+def unfaithful_records() -> list[str]:
+    """What the newest pass over the decision records found; each line is a breach."""
+    run = last_replay()
+    if run is None or not run.different:
+        return []
+    named = "、".join(run.first_different)
+    return [f"policies: {run.different} of {run.checked} records come out otherwise: {named}"]

@@ -43,7 +43,6 @@ def claim(
         EligibilityReport(
             application_id=application.id,
             verdict="eligible",
-            facts={},
             findings=[],
             worksheet=[
                 {

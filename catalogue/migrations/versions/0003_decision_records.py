@@ -27,7 +27,8 @@ THAWED = """DROP TRIGGER IF EXISTS decision_record_frozen ON decision_record; DR
 
 
 def upgrade() -> None:
-    """Make both tables, and let nobody change a record."""
+    """Make both tables; the facts of a check now stand in its record alone."""
+    op.drop_column("eligibility_report", "facts")
     op.create_table(
         "decision_record",
         sa.Column("application_number", sa.String(), nullable=False),
@@ -109,6 +110,16 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop both tables; the records in them are lost."""
+    op.add_column(
+        "eligibility_report",
+        sa.Column(
+            "facts",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            server_default=sa.text("'{}'::jsonb"),
+        ),
+    )
+    op.alter_column("eligibility_report", "facts", server_default=None)
     op.drop_table("replay_run")
     op.execute(THAWED)
     op.drop_table("decision_record")
