@@ -160,24 +160,31 @@ def _body(entry: Entry) -> str:
 
 
 class Reader:
-    """One open generation of the index, with the state it was opened at."""
+    """One state of one generation of the index. It never changes: a later state is `renewed`."""
 
-    def __init__(self, path: Path, state: State) -> None:
-        self.state = state
-        self.index = tantivy.Index(SCHEMA, path=str(path))
-        analyser = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
-        self.index.register_tokenizer(_ANALYSER, analyser)
-        self.refresh(state)
-
-    def refresh(self, state: State) -> None:
-        """Take up what the writer committed since."""
-        self.index.reload()
-        self.searcher = self.index.searcher()
+    def __init__(self, index: tantivy.Index, state: State) -> None:
+        index.reload()
+        self.index = index
+        self.searcher = index.searcher()
         self.state = state
         self.known = self._known()
-        # Answers and parsed facts of this very state; who asks fills them, a change empties them.
-        self.answers: dict[Any, Any] = {}
+        # What was made of this very state: parsed facts, answers, whole pages. Who asks fills
+        # them; a thread that still holds an earlier state fills that one's.
         self.cards: dict[Any, Any] = {}
+        self.answers: dict[Any, Any] = {}
+        self.pages: dict[Any, Any] = {}
+
+    @classmethod
+    def opened(cls, path: Path, state: State) -> Reader:
+        """The generation in this folder; raises what tantivy raises when it is damaged."""
+        index = tantivy.Index(SCHEMA, path=str(path))
+        analyser = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+        index.register_tokenizer(_ANALYSER, analyser)
+        return cls(index, state)
+
+    def renewed(self, state: State) -> Reader:
+        """The same generation with what the writer committed since."""
+        return Reader(self.index, state)
 
     def _known(self) -> dict[str, list[str]]:
         wanted = {name: {"terms": {"field": name, "size": 1000}} for name in FACETS}
@@ -235,7 +242,7 @@ class Replica:
         path = self.root / state.folder
         path.mkdir()
         try:
-            self._write(Reader(path, state), entries, fresh=True)
+            self._write(Reader.opened(path, state), entries, fresh=True)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -248,7 +255,7 @@ class Replica:
         The pointer moves after the commit: killed between the two, the same listings are
         replaced once more, which changes nothing.
         """
-        self._write(Reader(self.root / state.folder, state), entries, fresh=False)
+        self._write(Reader.opened(self.root / state.folder, state), entries, fresh=False)
         self._point(state)
 
     def note(self, state: State) -> None:
@@ -274,11 +281,10 @@ class Replica:
     def _opened(self, state: State) -> Reader | None:
         try:
             if self._reader is not None and self._reader.state.folder == state.folder:
-                self._reader.refresh(state)
-                return self._reader
+                return self._reader.renewed(state)
             if not (self.root / state.folder / "meta.json").is_file():
                 return None
-            return Reader(self.root / state.folder, state)
+            return Reader.opened(self.root / state.folder, state)
         except (OSError, ValueError):
             return None
 

@@ -10,7 +10,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from functools import lru_cache
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 import tantivy
 
@@ -51,8 +53,7 @@ class Search:
     page: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why a product is here: in which field, which words, and by which reading of them.
 
     ``how`` is ``word`` (the signs themselves), ``key`` (a number without case and hyphens) or
@@ -64,8 +65,7 @@ class Reason:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One product of the answer; ``name`` is cut into (piece, marked)."""
 
     number: str
@@ -164,7 +164,7 @@ def _boosted(name: str, value: str, weight: float) -> Query:
 
 def _filtered(text: Query | None, asked: Search, today: date, leave: str = "") -> Query:
     """The words and every chosen condition, but for those of the facet ``leave``."""
-    clauses = [] if text is None else [(MUST, text)]
+    clauses = []
     for name, values in asked.chosen.items():
         if not values or name == leave:
             continue
@@ -174,7 +174,9 @@ def _filtered(text: Query | None, asked: Search, today: date, leave: str = "") -
             else Query.term_set_query(SCHEMA, name, list(values))
         )
         clauses.append((MUST, Query.const_score_query(condition, 0.0)))
-    return Query.boolean_query(clauses) if clauses else Query.all_query()
+    if not clauses:
+        return Query.all_query() if text is None else text
+    return Query.boolean_query(clauses if text is None else [(MUST, text), *clauses])
 
 
 def _in_status(values: Sequence[str], today: date) -> Query:
@@ -238,11 +240,15 @@ def _by_score(reader: Reader, query: Query, offset: int) -> tuple[int, list[tant
     if cut and hits[end - 1][0] - hits[-1][0] < 10**-_SAME_SCORE:
         # More products are equally good than were fetched: their order needs them all.
         hits = reader.searcher.search(query, MAX_HITS, count=False).hits
-    ranks = reader.searcher.fast_field_values("rank", [address for _, address in hits])
-    ordered = sorted(
-        zip(hits, ranks, strict=True), key=lambda hit: (-round(hit[0][0], _SAME_SCORE), hit[1])
-    )
-    return _count(found), [hit[1] for hit, _ in ordered[offset:end]]
+    if len(hits) > end:
+        # What is clearly worse than the page's last hit cannot stand on it.
+        least = hits[end - 1][0] - 10**-_SAME_SCORE
+        hits = list(takewhile(lambda hit: hit[0] >= least, hits))
+    addresses = [address for _, address in hits]
+    ranks = reader.searcher.fast_field_values("rank", addresses)
+    keys = [(-round(hit[0], _SAME_SCORE), rank) for hit, rank in zip(hits, ranks, strict=True)]
+    ordered = sorted(range(len(keys)), key=keys.__getitem__)
+    return _count(found), [addresses[place] for place in ordered[offset:end]]
 
 
 def _count(found: tantivy.SearchResult) -> int:
@@ -279,6 +285,7 @@ def _aggregate(reader: Reader, query: Query, names: Sequence[str], today: date) 
     return reader.searcher.aggregate(query, wanted)
 
 
+@lru_cache(maxsize=4)
 def _status_ranges(today: date) -> list[dict[str, Any]]:
     bounds = status_bounds(today)
     later = (bounds["expiring"][1], bounds["valid"][1])
@@ -288,11 +295,11 @@ def _status_ranges(today: date) -> list[dict[str, Any]]:
 
 
 def _counted(reader: Reader, name: str, buckets: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    found = {str(bucket["key"]): int(bucket["doc_count"]) for bucket in buckets}
+    found = {bucket["key"]: bucket["doc_count"] for bucket in buckets}
     if name == "status":
         found["valid"] = found.get("expiring", 0) + found.pop("later", 0)
         return {status: found.get(status, 0) for status in STATUSES}
-    return {value: found.get(value, 0) for value in reader.known[name]}
+    return {**dict.fromkeys(reader.known[name], 0), **found}
 
 
 # ---------------------------------------------------------------- one product and its reasons
@@ -337,18 +344,24 @@ def explain(
 ) -> tuple[list[tuple[int, int]], tuple[Reason, ...]]:
     """Marks in the name, and for each term the first field that meets it."""
     marks: list[tuple[int, int]] = []
+    if not terms:
+        return marks, ()
     whole = words.whole_key(terms)
     if whole:
         joined = words.Term(text=whole, words=(whole,), key=whole, han=False)
         reason = _reason(card, joined, marks)
         if reason is not None:
             return marks, (reason,)
+    reasons = [reason for term in terms if (reason := _reason(card, term, marks)) is not None]
+    return marks, tuple(reasons) if len(reasons) < 2 else _joined(reasons)
+
+
+def _joined(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """One reason per field and reading, with the words of all."""
     found: dict[tuple[str, str], list[str]] = {}
-    for term in terms:
-        reason = _reason(card, term, marks)
-        if reason is not None:
-            found.setdefault((reason.field, reason.how), []).extend(reason.words)
-    return marks, tuple(
+    for reason in reasons:
+        found.setdefault((reason.field, reason.how), []).extend(reason.words)
+    return tuple(
         Reason(name, tuple(dict.fromkeys(matched)), how) for (name, how), matched in found.items()
     )
 
@@ -361,7 +374,7 @@ def _reason(
         marks.extend(spans)
         return Reason("name", _said(name, spans), "word")
     for label, text in _other_texts(card):
-        if spans := words.spans(text, term):
+        if text and (spans := words.spans(text, term)):
             return Reason(label, _said(text, spans), "word")
     if term.latin:
         if spans := words.spoken_spans(name, term.key):
@@ -383,4 +396,6 @@ def _other_texts(card: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _said(text: str, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    if len(spans) == 1:
+        return (text[spans[0][0] : spans[0][1]],)
     return tuple(dict.fromkeys(text[start:end] for start, end in spans))

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import rjieba
 
@@ -197,35 +198,41 @@ def sort_key(name: str) -> str:
 def spans(text: str, term: Term) -> list[tuple[int, int]]:
     """Places in ``text`` (original offsets) that the term matches by its own signs."""
     found = folded(text)
-    hits = list(_literal(found, term.text))
-    if not hits and term.han:
-        hits = [hit for word in term.words for hit in _literal(found, word)]
-    if not hits and not term.han:
-        hits = list(_by_key(found, term.key))
-    return hits
+    if term.text in found.text:
+        return _literal(found, term.text)
+    if not term.han:
+        return _by_key(found, term.key)
+    if len(term.words) == 1:
+        return []
+    return [hit for word in term.words for hit in _literal(found, word)]
 
 
 def spoken_spans(text: str, key: str, span: int = PINYIN_SPAN) -> list[tuple[int, int]]:
     """Places in ``text`` whose words sound like ``key``, in full or by initials."""
     found = folded(text)
     hits: list[tuple[int, int]] = []
-    for match in _HAN_ONLY.finditer(found.text):
-        for words in (_placed(match.group(), "default"), _placed(match.group(), "search")):
-            for start in range(len(words)):
+    for run, offset in _han_runs(found.text):
+        for mode in ("default", "search"):
+            words = _placed(run, mode)
+            for start, word in enumerate(words):
+                if word.initials[:1] != key[:1]:
+                    continue
                 hit = _sounding(words[start : start + span], key)
                 if hit is not None:
-                    first, last = hit[0] + match.start(), hit[1] + match.start()
+                    first, last = hit[0] + offset, hit[1] + offset
                     hits.append((found.places[first], found.places[last - 1] + 1))
             if hits:
                 break
     return hits
 
 
-def pieces(text: str, hits: Iterable[tuple[int, int]]) -> list[tuple[str, bool]]:
+def pieces(text: str, hits: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:
     """The text cut into (piece, marked): never markup, so that the page escapes it."""
+    if not hits:
+        return [(text, False)] if text else []
     cut: list[tuple[str, bool]] = []
     done = 0
-    for start, end in _merged(hits):
+    for start, end in _merged(hits) if len(hits) > 1 else hits:
         if start > done:
             cut.append((text[done:start], False))
         cut.append((text[start:end], True))
@@ -245,40 +252,73 @@ def _merged(hits: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _literal(found: Folded, wanted: str) -> Iterator[tuple[int, int]]:
-    start = found.text.find(wanted)
+def _literal(found: Folded, wanted: str) -> list[tuple[int, int]]:
+    places = found.places
+    return [
+        (places[start], places[start + len(wanted) - 1] + 1)
+        for start in _starts(found.text, wanted)
+    ]
+
+
+def _by_key(found: Folded, key: str) -> list[tuple[int, int]]:
+    text, kept = _alphanumeric(found.text)
+    places = found.places
+    return [
+        (places[kept[start]], places[kept[start + len(key) - 1]] + 1)
+        for start in _starts(text, key)
+    ]
+
+
+def _starts(text: str, wanted: str) -> Iterator[int]:
+    start = text.find(wanted)
     while wanted and start >= 0:
-        end = start + len(wanted)
-        yield found.places[start], found.places[end - 1] + 1
-        start = found.text.find(wanted, end)
-
-
-def _by_key(found: Folded, key: str) -> Iterator[tuple[int, int]]:
-    kept = [place for place, sign in enumerate(found.text) if sign.isalnum()]
-    text = "".join(found.text[place] for place in kept)
-    start = text.find(key)
-    while key and start >= 0:
-        end = start + len(key)
-        yield found.places[kept[start]], found.places[kept[end - 1]] + 1
-        start = text.find(key, end)
+        yield start
+        start = text.find(wanted, start + len(wanted))
 
 
 @lru_cache(maxsize=20_000)
-def _placed(run: str, mode: str) -> tuple[tuple[str, int, int], ...]:
-    found = rjieba.tokenize(run, mode)
-    return tuple(word for word in found if mode == "default" or len(word[0]) > 1)
+def _alphanumeric(text: str) -> tuple[str, Sequence[int]]:
+    """The letters, digits and Han signs of a text, with the place of each."""
+    if text.isalnum():
+        return text, range(len(text))
+    kept = [place for place, sign in enumerate(text) if sign.isalnum()]
+    return "".join(text[place] for place in kept), kept
 
 
-def _sounding(words: Sequence[tuple[str, int, int]], key: str) -> tuple[int, int] | None:
+class _Placed(NamedTuple):
+    """One word of a Han run: how it sounds, and from where to where it stands."""
+
+    sound: str
+    initials: str
+    start: int
+    stop: int
+
+
+@lru_cache(maxsize=20_000)
+def _han_runs(text: str) -> tuple[tuple[str, int], ...]:
+    return tuple((match.group(), match.start()) for match in _HAN_ONLY.finditer(text))
+
+
+@lru_cache(maxsize=20_000)
+def _placed(run: str, mode: str) -> tuple[_Placed, ...]:
+    return tuple(
+        _Placed(*spell(word), start, stop)
+        for word, start, stop in rjieba.tokenize(run, mode)
+        if mode == "default" or len(word) > 1
+    )
+
+
+def _sounding(words: Sequence[_Placed], key: str) -> tuple[int, int] | None:
     full = initials = ""
-    end = words[0][1]
-    for word, start, stop in words:
+    end = words[0].start
+    for sound, first, start, stop in words:
         if start != end:
             return None
-        sound, first = spell(word)
         full, initials, end = full + sound, initials + first, stop
         if key in (full, initials):
-            return words[0][1], stop
+            return words[0].start, stop
+        if not key.startswith((full, initials)):
+            return None
     return None
 
 
