@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 
 from catalogue.accounts.models import User
+from catalogue.applications.facts import KnownAward, awards_known_by
 from catalogue.applications.models import Application
 from catalogue.applications.operations import when
 from catalogue.audit.operations import record
-from catalogue.database import db, utc_now
+from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.documents.operations import open_document, store_generated
 from catalogue.enterprises.models import BankAccount, Enterprise
 from catalogue.enterprises.operations import account_number
@@ -29,7 +30,7 @@ from catalogue.funds.rules import (
     shortfall_words,
 )
 from catalogue.funds.selection import Selection
-from catalogue.policies.models import Policy
+from catalogue.policies.models import Policy, Round
 
 # Lock order, everywhere: application, audit chain, budget, award.
 LIST_LOCK = 7_201_431
@@ -149,6 +150,53 @@ def _award_of(application: Application) -> Award | None:
         .with_for_update(of=Award)
         .execution_options(populate_existing=True)
     )
+
+
+STANDS_AS = {
+    "reserved": "approved",
+    "committed": "concluded",
+    "paid": "concluded",
+    "released": "revoked",
+}
+
+
+@awards_known_by
+def awards_of_firm(enterprise_id: int, besides: int, most: int) -> list[KnownAward]:
+    """The firm's awards on applications other than ``besides``, oldest first, at most ``most``.
+
+    An award whose claim was rejected or withdrawn never was; a revoked one counts 0 fen.
+    """
+    rows = db.session.execute(
+        select(
+            Award.state,
+            Award.amount_fen,
+            Award.created_at,
+            Application.product_id,
+            Policy.scheme,
+            Round.year,
+        )
+        .join(Application, Application.id == Award.application_id)
+        .join(Policy, Policy.id == Award.policy_id)
+        .join(Round, Round.id == Application.round_id)
+        .where(
+            Award.enterprise_id == enterprise_id,
+            Award.application_id != besides,
+            or_(Award.state != "released", Application.state == "revoked"),
+        )
+        .order_by(Award.id)
+        .limit(most)
+    )
+    return [
+        KnownAward(
+            scheme=scheme,
+            year=year,
+            awarded_on=at.astimezone(SHANGHAI).date(),
+            product_id=product_id,
+            amount_fen=0 if state == "released" else amount,
+            state=STANDS_AS[state],
+        )
+        for state, amount, at, product_id, scheme, year in rows
+    ]
 
 
 def _move(budget_id: int, **change: int) -> None:

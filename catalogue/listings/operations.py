@@ -8,6 +8,7 @@ from typing import BinaryIO
 from sqlalchemy import Integer, cast, func, select, tuple_
 
 from catalogue.accounts.models import User
+from catalogue.applications.facts import KnownListing, listing_known_by
 from catalogue.applications.models import Application
 from catalogue.applications.operations import when
 from catalogue.audit.operations import record
@@ -88,6 +89,18 @@ def _figures(product: Product) -> list[dict[str, str]]:
 def listing_of(application_id: int) -> Listing | None:
     """The entry that an application led to."""
     return db.session.scalar(select(Listing).where(Listing.application_id == application_id))
+
+
+@listing_known_by
+def listing_of_product(product_id: int) -> KnownListing | None:
+    """The newest entry of a product that stands in the catalogue."""
+    row = db.session.execute(
+        select(Listing.number, Listing.listed_on, Listing.valid_until)
+        .where(Listing.product_id == product_id, Listing.status == "listed")
+        .order_by(Listing.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else KnownListing(*row)
 
 
 @when("revoke")
