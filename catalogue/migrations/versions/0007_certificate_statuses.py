@@ -1,4 +1,4 @@
-"""Certificate statuses and the public append-only log."""
+"""The dated statuses of certificates."""
 
 from __future__ import annotations
 
