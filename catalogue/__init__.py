@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from flask import Flask
-from flask_login import LoginManager
-from flask_migrate import Migrate
-from flask_wtf import CSRFProtect
-from werkzeug.middleware.proxy_fix import ProxyFix
+if TYPE_CHECKING:
+    from flask import Flask
 
-from catalogue import cli, errors, health, logs, pages, security
-from catalogue.accounts import access
-from catalogue.accounts.operations import by_session
-from catalogue.config import ROOT, Config, require_current_schema
-from catalogue.database import db
+    from catalogue.config import Config
 
 # Low to high: a room imports only what stands before it.
 ROOMS = (
@@ -40,6 +34,19 @@ def create_app(config: Config) -> Flask:
     Raises RuntimeError when a view does not declare who may enter it, and ConfigError in
     production when migrations are pending.
     """
+    # Imported here, so that the engine and the replay of records load without Flask.
+    from flask import Flask
+    from flask_login import LoginManager
+    from flask_migrate import Migrate
+    from flask_wtf import CSRFProtect
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from catalogue import cli, errors, health, logs, pages, security
+    from catalogue.accounts import access
+    from catalogue.accounts.operations import by_session
+    from catalogue.config import ROOT, require_current_schema
+    from catalogue.database import db
+
     app = Flask(__name__, template_folder=str(ROOT / "templates"))
     app.config.update(config.flask())
     logs.configure(config)

@@ -24,29 +24,31 @@ from catalogue.documents import operations as documents
 from catalogue.funds import operations as funds
 from catalogue.listings import commands as import_listings
 from catalogue.notices import operations as notices
+from catalogue.policies import operations as policies
 
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    for command in (serve, check, daily):
+    for command in (serve, check, daily, replay_records):
         app.cli.add_command(command)
     import_listings.register(app)
 
 
 @click.command("check")
 def check() -> None:
-    """Verify the audit chain, the money identities, the stored files and the due jobs."""
+    """Verify audit chain, money identities, stored files, due jobs and the newest replay."""
     breaches = [
         *audit.breaches(),
         *funds.identities(),
         *applications.waiting_without_job(),
         *documents.missing_files(),
+        *policies.unfaithful_records(),
     ]
     for breach in breaches:
         click.echo(breach)
     if breaches:
         raise SystemExit(1)
-    click.echo("Everything holds: audit chain, money identities, files, due jobs.")
+    click.echo("Everything holds: audit chain, money identities, files, due jobs, replay.")
 
 
 @click.command("daily")
@@ -57,6 +59,19 @@ def daily(day: datetime | None) -> None:
     closed = notices.close_due(now)
     db.session.commit()
     click.echo(f"{closed} cleared; the worker concludes them.")
+
+
+@click.command("replay-records")
+def replay_records() -> None:
+    """Re-run every decision record now; a pass that was cut short goes on where it stopped."""
+    run = policies.start_replay()
+    db.session.commit()
+    while run.finished_at is None:
+        policies.replay_chunk(run.id)
+        db.session.commit()
+    click.echo(f"{run.checked} records re-run, {run.different} come out otherwise.")
+    if run.different:
+        raise SystemExit(1)
 
 
 @click.command("serve")

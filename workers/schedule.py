@@ -1,4 +1,4 @@
-"""When the clock itself rings: the sweep, the heartbeat and the daily job."""
+"""When the clock itself rings: the sweep, the heartbeat, the daily and the nightly job."""
 
 from __future__ import annotations
 
@@ -8,4 +8,5 @@ SCHEDULE = {
     "sweep": {"task": "portal.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "daily": {"task": "portal.daily", "schedule": crontab(hour=17, minute=5)},
     "catch-up": {"task": "portal.daily", "schedule": crontab(hour=0, minute=10)},
+    "records-replay": {"task": "portal.records_replay", "schedule": crontab(hour=2, minute=30)},
 }

@@ -12,11 +12,15 @@ from catalogue.applications.states import CHECK, CONCLUDE
 from catalogue.certificates import operations as certificates
 from catalogue.database import db, utc_now
 from catalogue.notices import operations as notices
+from catalogue.policies import backtest_runs
+from catalogue.policies import operations as policies
 
 HANDLERS: dict[str, Callable[[int], None]] = {
     CHECK: applications.check,
     CONCLUDE: applications.conclude,
     "draw_certificate": certificates.draw,
+    backtest_runs.KIND: backtest_runs.run_chunk,
+    policies.REPLAY: policies.replay_chunk,
 }
 
 
@@ -37,8 +41,14 @@ def daily() -> int:
     return closed
 
 
+def records_replay() -> None:
+    """Begin to re-run every decision record; the outbox does it chunk by chunk."""
+    policies.start_replay()
+    db.session.commit()
+
+
 def define(celery: Celery) -> None:
-    """Register one task per job kind, and the two that the clock rings."""
+    """Register one task per job kind, and those that the clock rings."""
     for kind in HANDLERS:
         _define_job(celery, kind)
 
@@ -47,6 +57,7 @@ def define(celery: Celery) -> None:
 
     celery.task(name="portal.sweep")(ring_again)
     celery.task(name="portal.daily")(daily)
+    celery.task(name="portal.records_replay")(records_replay)
 
 
 def _define_job(celery: Celery, kind: str) -> None:

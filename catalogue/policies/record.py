@@ -93,8 +93,11 @@ def envelope(record: bytes, signature: str, certificate: str) -> bytes:
     )
 
 
-def opened(text: str | bytes) -> dict[str, Any]:
-    """The parts of an envelope; raises Unreadable. A key written twice is refused, not chosen."""
+def opened(text: str | bytes) -> tuple[dict[str, Any], bytes]:
+    """The parts of an envelope, and the record's bytes; raises Unreadable.
+
+    A key written twice is refused, not chosen.
+    """
     if len(text) > MAX_BYTES:
         raise Unreadable(f"文件超过 {MAX_BYTES // 2**20} MB")
     try:
@@ -108,7 +111,10 @@ def opened(text: str | bytes) -> dict[str, Any]:
         raise Unreadable(f"不是 {FORMAT} 格式的核验记录")
     if not all(isinstance(parts[part], str) for part in PARTS if part != "record"):
         raise Unreadable("sha256、signature、certificate 应是文字")
-    return parts
+    try:
+        return parts, canonical(record)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"记录不能写成 UTF-8 的 JSON：{type(error).__name__}") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -155,7 +161,7 @@ def rerun(record: bytes, document: PolicyDocument) -> Replayed:
         today = date.fromisoformat(held["today"])
         report = evaluate(document, facts, today)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise Unreadable(f"记录缺内容：{error}") from None
+        raise Unreadable(f"记录缺内容：{error!r}") from None
     again = build(application, facts, report)
     engine = held.get("engine", 0)
     if again == record:
