@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import reduce
-from typing import Any
+from typing import Any, Protocol
 
 from catalogue.policies.document import PolicyDocument
+from catalogue.policies.facts import Group
 from catalogue.policies.rules import decide
 
 # How many flipped cases a tally names; the counts are of all.
@@ -21,23 +22,33 @@ GROUPINGS = ("scheme", "year", "district", "firm_size")
 UNKNOWN = ""
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Protocol):
     """One decision as it was recorded: where it belongs, what came out, and from which facts.
 
-    ``id`` orders cases; ``amount_fen`` is None without money; ``today`` is the day it was decided.
+    ``id`` orders cases; ``amount_fen`` is None without money; ``decided_on`` is the day under
+    which the rules were read.
     """
 
-    id: int
-    number: str
-    scheme: str
-    year: str
-    district: str
-    firm_size: str
-    verdict: str
-    amount_fen: int | None
-    today: date
-    facts: Mapping[str, Any]
+    @property
+    def id(self) -> int: ...
+    @property
+    def application_number(self) -> str: ...
+    @property
+    def policy_id(self) -> int: ...
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def amount_fen(self) -> int | None: ...
+    @property
+    def district(self) -> str | None: ...
+    @property
+    def firm_size(self) -> str | None: ...
+    @property
+    def decided_on(self) -> date: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -196,9 +207,26 @@ def tally(
     """
     count = _Count(before)
     for case in cases:
-        decision = decide(document, case.facts, case.today)
+        decision = decide(document, fitting(case.facts, document), case.decided_on)
         count.add(case, decision.verdict, decision.amount_fen, decision.results)
     return count.tally()
+
+
+def fitting(facts: Mapping[str, Any], document: PolicyDocument) -> Mapping[str, Any]:
+    """``facts`` without the answers to questions that another version asked."""
+    cut = {}
+    for root in ("answers", "declarations"):
+        given, asked = facts.get(root), document.schema[root]
+        known = asked.fields if isinstance(asked, Group) else {}
+        if given and not given.keys() <= known.keys():
+            cut[root] = {key: value for key, value in given.items() if key in known}
+    return {**facts, **cut} if cut else facts
+
+
+def year_of(case: Case) -> str:
+    """The year whose budget a case falls on: its round's, or that of the decision."""
+    year = (case.facts.get("round") or {}).get("year")
+    return str(year or case.decided_on.year)
 
 
 class _Count:
@@ -225,8 +253,9 @@ class _Count:
             old_pending,
             new_pending,
         )
-        for name, cells in self.groups.items():
-            cell = cells.setdefault(getattr(case, name) or UNKNOWN, [0] * len(numbers))
+        places = (case.scheme, year_of(case), case.district or UNKNOWN, case.firm_size or UNKNOWN)
+        for name, key in zip(GROUPINGS, places, strict=True):
+            cell = self.groups[name].setdefault(key, [0] * len(numbers))
             for position, number in enumerate(numbers):
                 cell[position] += number
         if verdict != case.verdict:
@@ -240,10 +269,17 @@ class _Count:
         rules = changed_rules(self.before(case) if self.before else {}, results)
         for rule in rules:
             self.rules[rule] = self.rules.get(rule, 0) + 1
-        flipped = Flipped(
-            case.id, case.number, case.verdict, verdict, rules, case.amount_fen, amount
+        self.sample.append(
+            Flipped(
+                case.id,
+                case.application_number,
+                case.verdict,
+                verdict,
+                rules,
+                case.amount_fen,
+                amount,
+            )
         )
-        self.sample.append(flipped)
         if len(self.sample) >= 2 * SAMPLE:
             self.sample = sorted(self.sample, key=lambda f: f.id)[:SAMPLE]
 

@@ -21,21 +21,9 @@ import yaml
 from catalogue.policies.source import LOADER, PolicyRefused, Source, read
 
 Path = tuple[Any, ...]
+# What stands beside a value and is not one.
 META = frozenset(
-    [
-        "label",
-        "unit",
-        "article",
-        "confidence",
-        "placeholder",
-        "note",
-        "words",
-        "formula",
-        "source",
-        "text",
-        "title",
-        "no",
-    ]
+    ("label", "unit", "article", "confidence", "placeholder", "note", "words", "formula")
 )
 UNSET = object()
 

@@ -219,10 +219,10 @@ class PolicyDraft(Keyed, db.Model):
     closed_at: Mapped[datetime | None]
     policy_id: Mapped[int | None] = mapped_column(ForeignKey(Policy.id), unique=True)
     published_by_id: Mapped[int | None] = mapped_column(ForeignKey(User.id))
-    based_on: Mapped[Policy | None] = relationship(foreign_keys=[based_on_id], lazy="joined")
-    policy: Mapped[Policy | None] = relationship(foreign_keys=[policy_id], lazy="joined")
-    author: Mapped[User] = relationship(foreign_keys=[author_id], lazy="joined")
-    published_by: Mapped[User | None] = relationship(foreign_keys=[published_by_id], lazy="joined")
+    based_on: Mapped[Policy | None] = relationship(foreign_keys=[based_on_id])
+    policy: Mapped[Policy | None] = relationship(foreign_keys=[policy_id])
+    author: Mapped[User] = relationship(foreign_keys=[author_id])
+    published_by: Mapped[User | None] = relationship(foreign_keys=[published_by_id])
     __table_args__ = (
         CheckConstraint("state IN ('draft','withdrawn','published')", name="state"),
         CheckConstraint("length(title) BETWEEN 1 AND 80", name="title"),
@@ -307,8 +307,8 @@ class BackTest(Keyed, db.Model):
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    draft: Mapped[PolicyDraft] = relationship(lazy="joined", innerjoin=True)
-    started_by: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+    draft: Mapped[PolicyDraft] = relationship()
+    started_by: Mapped[User] = relationship()
     openings: Mapped[list[BackTestOpening]] = relationship(
         order_by="BackTestOpening.id", viewonly=True
     )
