@@ -48,6 +48,7 @@ STATES = (
     "needs_person",
     "formal_check",
     "correcting",
+    "expert_review",
     "committee",
     "on_notice",
     "objected",
@@ -121,6 +122,7 @@ class _Cast:
         self.rounds = rounds
         self.enterprises = enterprises
         self.reviewer = people.staff("reviewer")
+        self.secretary = people.staff(people.SECRETARY)
         self.approver = people.staff("approver")
         self.count = 0
 
@@ -146,9 +148,10 @@ class _Cast:
         return application
 
     def decided(self, scheme: str) -> Application:
-        """Through the formal check, waiting for the second person."""
+        """Through the formal check and the experts, waiting for the second person."""
         application = self.submitted(scheme)
         stories.check_formally(application, self.reviewer)
+        stories.conclude_review(application, self.secretary)
         return application
 
     def play(self, told: Callable[[int], object]) -> None:
@@ -225,6 +228,9 @@ class _Cast:
             }
         ]
         reviews.return_for_correction(application, self.reviewer, items)
+
+    def to_expert_review(self, scheme: str, turn: int) -> None:
+        stories.check_formally(self.submitted("first_version"), self.reviewer)
 
     def to_committee(self, scheme: str, turn: int) -> None:
         self.decided(scheme)

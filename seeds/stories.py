@@ -21,6 +21,7 @@ from catalogue.policies.models import Round
 from catalogue.policies.operations import document_of
 from catalogue.products.models import Product
 from catalogue.reviews import operations as reviews
+from catalogue.reviews.rules import Opinion
 from seeds.firms import signatory_of
 from workers.tasks import HANDLERS
 
@@ -142,6 +143,26 @@ def check_formally(application: Application, reviewer: User) -> None:
     """Taken up and passed by the reviewer."""
     reviews.take(application, reviewer)
     reviews.pass_formal(application, reviewer)
+    db.session.commit()
+
+
+def conclude_review(application: Application, officer: User) -> None:
+    """The experts' opinion recorded, five for and one against, where the policy asks for it."""
+    if application.state != "expert_review":
+        return
+    today = utc_now().astimezone(SHANGHAI).date()
+    opinion = Opinion(
+        met_on=today,
+        experts=7,
+        votes_for=5,
+        votes_against=1,
+        summary="示例：专家组认为产品属首个版本，主要指标领先，建议支持。",
+        lines={
+            criterion.key: (True, "示例：查阅了测试报告与合同，符合。")
+            for criterion in reviews.criteria_of(application)
+        },
+    )
+    reviews.conclude_review(application, officer, opinion, today)
     db.session.commit()
 
 

@@ -159,12 +159,21 @@ def submitted(scheme: str = "first_version", **options: Any) -> Application:
     return application
 
 
+def in_expert_review(
+    scheme: str = "first_version", reviewer: User | None = None, **options: Any
+) -> Application:
+    """Passed the formal check; waits for the experts where the policy names them."""
+    application = submitted(scheme, **options)
+    stories.check_formally(application, reviewer or user("reviewer"))
+    return application
+
+
 def in_committee(
     scheme: str = "first_version", reviewer: User | None = None, **options: Any
 ) -> Application:
-    """Passed the formal check; waits for the approver."""
-    application = submitted(scheme, **options)
-    stories.check_formally(application, reviewer or user("reviewer"))
+    """Passed the formal check and the experts; waits for the approver."""
+    application = in_expert_review(scheme, reviewer, **options)
+    stories.conclude_review(application, user("reviewer"))
     return application
 
 

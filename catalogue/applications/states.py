@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 SYSTEM = "system"
@@ -21,7 +22,11 @@ class State:
 
 @dataclass(frozen=True)
 class Move:
-    """One allowed move: from, action, who may, to, the job then due, and the button's words."""
+    """One allowed move: from, action, who may, to, the job then due, and the button's words.
+
+    A move with a ``stage`` is open only under a policy that names this stage; it stands before
+    the move of the same action that passes the stage through.
+    """
 
     source: str
     action: str
@@ -30,6 +35,7 @@ class Move:
     job: str | None = None
     label: str = ""
     needs_reason: bool = False
+    stage: str | None = None
 
 
 STEPS = ("填报", "形式审查", "专家评审", "审定", "公示", "发证拨付")
@@ -77,8 +83,21 @@ MOVES = (
     Move("needs_person", "take", "formal_check", OFFICER, label="受理，开始形式审查"),
     Move("formal_check", "return_for_correction", "correcting", OFFICER, label="发出补正通知"),
     Move("correcting", "correct", "formal_check", APPLICANT, CHECK, "交回补正"),
+    Move(
+        "formal_check",
+        "pass_formal",
+        "expert_review",
+        OFFICER,
+        label="形式审查通过",
+        stage="expert_review",
+    ),
     Move("formal_check", "pass_formal", "committee", OFFICER, label="形式审查通过"),
     Move("formal_check", "reject", "rejected", OFFICER, None, "不予通过", True),
+    Move("expert_review", "conclude_review", "committee", OFFICER, label="登记专家评审意见"),
+    Move(
+        "expert_review", "send_back_to_check", "formal_check", OFFICER, None, "退回形式审查", True
+    ),
+    Move("expert_review", "reject", "rejected", OFFICER, None, "不予通过", True),
     Move("committee", "send_back_to_check", "formal_check", DECIDER, None, "退回形式审查", True),
     Move("committee", "approve", "on_notice", DECIDER, label="审定通过并公示"),
     Move("committee", "reject", "rejected", DECIDER, None, "不予通过", True),
@@ -98,6 +117,7 @@ MOVES = (
             "needs_person",
             "formal_check",
             "correcting",
+            "expert_review",
             "committee",
         )
     ),
@@ -111,19 +131,33 @@ class UnknownMove(LookupError):
     """The table has no such move."""
 
 
-def find(state: str, action: str) -> Move:
-    """The move of this action out of this state; raises UnknownMove."""
+def find(state: str, action: str, stages: Collection[str]) -> Move:
+    """The move of this action out of this state under a policy's ``stages``.
+
+    Raises UnknownMove when the table has none.
+    """
     for move in MOVES:
-        if move.source == state and move.action == action:
+        if move.source == state and move.action == action and _open_to(move, stages):
             return move
     raise UnknownMove(f"{state} has no {action}")
 
 
+def _open_to(move: Move, stages: Collection[str]) -> bool:
+    return move.stage is None or move.stage in stages
+
+
 def moves_from(state: str, roles: set[str]) -> list[Move]:
-    """The moves that a person with ``roles`` may make out of ``state``."""
-    return [m for m in MOVES if m.source == state and not roles.isdisjoint(m.roles)]
+    """The moves that a person with ``roles`` may make out of ``state``, one per action.
+
+    Which stage a move leads to depends on the policy and is settled by ``find``.
+    """
+    moves: dict[str, Move] = {}
+    for move in MOVES:
+        if move.source == state and not roles.isdisjoint(move.roles):
+            moves.setdefault(move.action, move)
+    return list(moves.values())
 
 
 def sources_of(action: str) -> tuple[str, ...]:
     """The states out of which this action leads."""
-    return tuple(move.source for move in MOVES if move.action == action)
+    return tuple(dict.fromkeys(move.source for move in MOVES if move.action == action))

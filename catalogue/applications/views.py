@@ -101,6 +101,7 @@ def task_list(number: str) -> Any:
     document = document_of(application.policy)
     return render_template(
         "applications/task_list.html",
+        remarks=operations.finding_remarks(application),
         application=application,
         document=document,
         sections=_sections(application, document),
@@ -350,7 +351,10 @@ def receipt(number: str) -> Any:
     if application.receipt_number is None:
         abort(404)
     return render_template(
-        "applications/receipt.html", application=application, report=application.report
+        "applications/receipt.html",
+        application=application,
+        report=application.report,
+        remarks=operations.finding_remarks(application),
     )
 
 
@@ -360,7 +364,10 @@ def findings(number: str) -> Any:
     """The findings alone; the receipt page asks for it until the check is done."""
     application = own_application(number)
     return render_template(
-        "applications/findings.html", application=application, report=application.report
+        "applications/findings.html",
+        application=application,
+        report=application.report,
+        remarks=operations.finding_remarks(application),
     )
 
 

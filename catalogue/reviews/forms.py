@@ -1,16 +1,16 @@
-"""The forms of the formal check and of the decision."""
+"""The forms of the formal check, of the experts' opinion, of overrides and of the decision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import AnyOf, InputRequired, Length, Optional
 
-from catalogue.forms import PostedForm, visible_text
-from catalogue.reviews.rules import VALUES, Item, Judgement
+from catalogue.forms import DayField, PostedForm, visible_text
+from catalogue.reviews.rules import VALUES, Criterion, Item, Judgement, Opinion
 
 
 class ReasonForm(PostedForm):
@@ -64,3 +64,63 @@ def judgements(form: Any, items: Sequence[Item]) -> dict[str, Judgement]:
             field=field or "",
         )
     return read
+
+
+RECOMMENDED = {"yes": "推荐", "no": "不推荐"}
+
+
+class VotesForm(PostedForm):
+    """The meeting of the experts; the criteria are added by ``opinion_form``."""
+
+    met_on = DayField("评审会日期")
+    experts = IntegerField("专家人数", [Optional()])
+    votes_for = IntegerField("推荐票", [Optional()])
+    votes_against = IntegerField("不推荐票", [Optional()])
+    summary = TextAreaField("专家组意见", [Length(max=1000), visible_text])
+
+
+def opinion_form(wanted: Sequence[Criterion]) -> Any:
+    """A form with the votes and, per criterion, recommended or not and why."""
+    members: dict[str, Any] = {}
+    for criterion in wanted:
+        members[f"r-{criterion.key}"] = RadioField(
+            criterion.text,
+            choices=[SelectChoice(*pair) for pair in RECOMMENDED.items()],
+            validate_choice=False,
+        )
+        members[f"w-{criterion.key}"] = TextAreaField(
+            f"{criterion.text}：理由", [Length(max=500), visible_text]
+        )
+    return type("OpinionOfExpertsForm", (VotesForm,), members)()
+
+
+def opinion_of(form: Any, wanted: Sequence[Criterion]) -> Opinion:
+    """The posted opinion."""
+    answers = {"yes": True, "no": False}
+    return Opinion(
+        met_on=form.met_on.data,
+        experts=form.experts.data,
+        votes_for=form.votes_for.data,
+        votes_against=form.votes_against.data,
+        summary=form.summary.data or "",
+        lines={
+            c.key: (answers.get(form[f"r-{c.key}"].data), form[f"w-{c.key}"].data or "")
+            for c in wanted
+        },
+    )
+
+
+COUNTS_AS = {"pass": "按符合计", "fail": "按不符计"}
+
+
+class OverrideForm(PostedForm):
+    """Asking that a finding be set aside."""
+
+    counts_as = RadioField("不予采用后", validate_choice=False)
+    reason = TextAreaField("理由", [InputRequired("请写明理由"), Length(max=1000), visible_text])
+
+
+class AnswerForm(PostedForm):
+    """The second person's words; needed for a refusal only."""
+
+    answer = TextAreaField("意见", [Optional(), Length(max=1000), visible_text])

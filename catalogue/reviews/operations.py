@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -13,12 +13,13 @@ from catalogue.applications import operations as applications
 from catalogue.applications.models import Application
 from catalogue.audit.operations import record
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.enterprises.models import enterprise_id_of
 from catalogue.errors import Refused
 from catalogue.notices import operations as notices
 from catalogue.notices.models import Notice
 from catalogue.policies.operations import document_of
-from catalogue.reviews import rules
-from catalogue.reviews.models import CheckSheet, Verdict
+from catalogue.reviews import overrides, rules
+from catalogue.reviews.models import CheckSheet, ExpertOpinion, Override, Verdict
 from catalogue.reviews.rules import Item, Judgement
 from catalogue.working_days import UnknownYear, add_working_days
 
@@ -137,41 +138,87 @@ def pass_formal(
 ) -> None:
     """Find the application complete and in order; another person then decides.
 
-    ``lines`` are the judgements to keep. Raises Refused while a line still asks for correction.
+    ``lines`` are the judgements to keep. Raises Refused while a line still asks for correction,
+    while an override waits for its second person, and while a finding counts as 不符.
     """
     faults = sum(line["value"] == rules.CORRECT for line in lines)
     if faults:
         raise Refused(f"还有 {faults} 项要补正，不能通过", field="lines")
+    if problem := overrides.why_not_pass(application):
+        raise Refused(problem, field="lines")
     applications.advance(application, "pass_formal", officer)
     _verdict(application, "formal_check", officer, "pass", lines=list(lines))
 
 
+def criteria_of(application: Application) -> list[rules.Criterion]:
+    """What the experts give their opinion on, in the order of the policy text."""
+    return rules.criteria(document_of(application.policy))
+
+
+def why_not_conclude(application: Application, officer: User) -> str | None:
+    """Why this person may not record the experts' opinion, in words; None when they may."""
+    if application.state != "expert_review":
+        return f"这件申报现在是“{application.standing.inside}”，不在专家评审环节"
+    if not officer.has_role("reviewer"):
+        return "专家评审意见由组织评审的审查员登记"
+    if _in_force([application.id], ("pass",)).get(application.id) == {officer.id}:
+        return "您做过这件的形式审查，专家评审意见须由另一人登记（两人办理规则）"
+    return None
+
+
+def conclude_review(
+    application: Application, officer: User, opinion: rules.Opinion, today: date
+) -> None:
+    """Record the experts' opinion and hand the application to the approver.
+
+    The officer is neither who did the formal check nor who will approve. Raises Refused for
+    them, and for an opinion that is not whole (field named).
+    """
+    if problem := why_not_conclude(application, officer):
+        raise Refused(problem)
+    faults = rules.opinion_faults(opinion, criteria_of(application), today)
+    if faults:
+        field, words = next(iter(faults.items()))
+        raise Refused(words, field=field, status=422)
+    applications.advance(application, "conclude_review", officer)
+    verdict = _verdict(application, "expert_review", officer, "conclude", opinion.summary)
+    verdict.opinion = ExpertOpinion(
+        met_on=opinion.met_on,
+        experts=opinion.experts,
+        votes_for=opinion.votes_for,
+        votes_against=opinion.votes_against,
+        recommended=opinion.recommended,
+        lines=rules.opinion_lines(opinion, criteria_of(application)),
+    )
+    db.session.flush()
+
+
 def reject(application: Application, officer: User, reason: str) -> None:
-    """Refuse the application, at the formal check or at the decision, with a reason.
+    """Refuse the application, at the stage where it stands, with a reason.
 
     The judgements made so far are kept with a refusal at the formal check.
     """
-    stage, lines = "committee", []
-    if application.state == "formal_check":
-        stage = "formal_check"
+    stage, lines = application.state, []
+    if stage == "formal_check":
         lines = rules.record_of(items_of(application), sheet_of(application))
     applications.advance(application, "reject", officer, reason)
     _verdict(application, stage, officer, "reject", reason, lines)
 
 
-def send_back(application: Application, approver: User, reason: str) -> None:
-    """Return the application to the formal check; the pass there is no longer in force."""
-    applications.advance(application, "send_back_to_check", approver, reason)
+def send_back(application: Application, officer: User, reason: str) -> None:
+    """Return the application to the formal check; what was passed is no longer in force."""
+    stage = application.state
+    applications.advance(application, "send_back_to_check", officer, reason)
     db.session.execute(
         update(Verdict)
         .where(
             Verdict.application_id == application.id,
-            Verdict.outcome == "pass",
+            Verdict.outcome.in_(("pass", "conclude")),
             Verdict.set_aside_at.is_(None),
         )
         .values(set_aside_at=utc_now())
     )
-    _verdict(application, "committee", approver, "send_back", reason)
+    _verdict(application, stage, officer, "send_back", reason)
 
 
 def why_not_approve(application: Application, approver: User) -> str | None:
@@ -181,28 +228,49 @@ def why_not_approve(application: Application, approver: User) -> str | None:
 
 def refusals(chosen: Sequence[Application], approver: User) -> dict[int, str]:
     """Application id → why this person may not approve it; those they may are left out."""
-    checkers: dict[int, int] = dict(
-        db.session.execute(
-            select(Verdict.application_id, Verdict.officer_id).where(
-                Verdict.application_id.in_([application.id for application in chosen]),
-                Verdict.outcome == "pass",
-                Verdict.set_aside_at.is_(None),
-            )
-        ).all()
-    )
-    found = {a.id: _refusal(a, approver, checkers.get(a.id)) for a in chosen}
+    keys = [application.id for application in chosen]
+    checkers = _in_force(keys, ("pass",))
+    concluders = _in_force(keys, ("conclude",))
+    standing = overrides.of(keys)
+    found = {
+        a.id: _refusal(a, approver, checkers.get(a.id), concluders.get(a.id))
+        or overrides.why_not_approve(standing.get(a.id, []))
+        for a in chosen
+    }
     return {key: problem for key, problem in found.items() if problem}
 
 
-def _refusal(application: Application, approver: User, checker_id: int | None) -> str | None:
+def _in_force(keys: Sequence[int], outcomes: Sequence[str]) -> dict[int, set[int]]:
+    """Application id → who gave a verdict of these outcomes that is in force."""
+    people: dict[int, set[int]] = {}
+    statement = select(Verdict.application_id, Verdict.officer_id).where(
+        Verdict.application_id.in_(keys),
+        Verdict.outcome.in_(outcomes),
+        Verdict.set_aside_at.is_(None),
+    )
+    for key, officer_id in db.session.execute(statement):
+        people.setdefault(key, set()).add(officer_id)
+    return people
+
+
+def _refusal(
+    application: Application,
+    approver: User,
+    checkers: set[int] | None,
+    concluders: set[int] | None,
+) -> str | None:
     if application.state != "committee":
         return f"这件申报现在是“{application.standing.inside}”，不在审定环节"
     if not approver.has_role("approver"):
         return "审定由审定人办理"
-    if checker_id is None:
+    if not checkers:
         return "还没有有效的形式审查意见"
-    if checker_id == approver.id:
-        return "您做过这件的形式审查，审定须由另一人办理（两人办理规则）"
+    if not concluders and "expert_review" in document_of(application.policy).stages:
+        return "还没有有效的专家评审意见"
+    acted = {"做过这件的形式审查": checkers, "登记过这件的专家评审意见": concluders or set()}
+    for what, people in acted.items():
+        if approver.id in people:
+            return f"您{what}，审定须由另一人办理（两人办理规则）"
     return None
 
 
@@ -246,18 +314,113 @@ def _verdict(
     outcome: str,
     reason: str | None = None,
     lines: Sequence[dict[str, Any]] = (),
-) -> None:
-    db.session.add(
-        Verdict(
-            application_id=application.id,
-            stage=stage,
-            officer_id=officer.id,
-            outcome=outcome,
-            reason=(reason or "").strip() or None,
-            lines=list(lines),
-        )
+) -> Verdict:
+    verdict = Verdict(
+        application_id=application.id,
+        stage=stage,
+        officer_id=officer.id,
+        outcome=outcome,
+        reason=(reason or "").strip() or None,
+        lines=list(lines),
     )
+    db.session.add(verdict)
     record(f"review.{outcome}", application, officer, stage=stage, reason=reason)
+    return verdict
+
+
+ASKED_AT = {"formal_check": "reviewer", "committee": "approver"}
+CONFIRMERS = ("reviewer", "approver")
+
+
+def ask_override(
+    application: Application, officer: User, rule: str, counts_as: str, reason: str
+) -> Override:
+    """Ask that a finding be set aside (不予采用核验项); it counts only once another confirms it.
+
+    Open to the officer of the stage. Raises Refused without a reason, for a finding that the
+    newest check does not hold, and while one on the same finding waits or stands. The worksheet
+    stays as it is.
+    """
+    db.session.refresh(application, with_for_update={"of": Application})
+    role = ASKED_AT.get(application.state)
+    if role is None:
+        raise Refused(
+            f"这件申报现在是“{application.standing.inside}”，只有形式审查和审定时能申请不予采用"
+        )
+    _require_stranger(application, officer, (role,))
+    report = application.report
+    finding = rules.finding_of(report.findings, rule) if report else None
+    if report is None or finding is None:
+        raise Refused("最近一次核验里没有这一项，请刷新后再看", field="rule", status=422)
+    if not reason.strip():
+        raise Refused("请写明理由", field="reason", status=422)
+    if counts_as not in ("pass", "fail") or counts_as == finding["result"]:
+        raise Refused("请选按什么计，不能和机器的结果相同", field="counts_as", status=422)
+    for standing in overrides.of([application.id]).get(application.id, []):
+        if standing.override.rule == rule and standing.state in ("waiting", "confirmed"):
+            words = "正等另一人确认" if standing.state == "waiting" else "已由两人确认"
+            raise Refused(f"“{finding['title']}”不予采用的申请{words}，不用再申请")
+    override = Override(
+        application_id=application.id,
+        report_id=report.id,
+        rule=rule,
+        result=finding["result"],
+        counts_as=counts_as,
+        reason=reason.strip(),
+        asked_by_id=officer.id,
+    )
+    db.session.add(override)
+    db.session.flush()
+    record(
+        "review.ask_override",
+        application,
+        officer,
+        rule=rule,
+        result=finding["result"],
+        counts_as=counts_as,
+        reason=override.reason,
+    )
+    return override
+
+
+def answer_override(
+    override: Override, officer: User, answer: str | None = None, *, confirmed: bool
+) -> None:
+    """Confirm or refuse what another person asked; final. A refusal needs its reason."""
+    application = override.application
+    # The application first, as everybody who decides about it does.
+    db.session.refresh(application, with_for_update={"of": Application})
+    db.session.refresh(override, with_for_update={"of": Override})
+    if override.answered_at is not None:
+        raise Refused("这项申请已经答复过")
+    _require_stranger(application, officer, CONFIRMERS)
+    if override.asked_by_id == officer.id:
+        raise Refused("这是您自己提的，须由另一人确认（两人办理规则）", status=403)
+    if application.standing.ended:
+        raise Refused(f"这件申报现在是“{application.standing.inside}”，不用再确认")
+    answer = (answer or "").strip() or None
+    if not confirmed and answer is None:
+        raise Refused("不同意请写明理由", field="answer", status=422)
+    override.answered_by_id = officer.id
+    override.answered_at = utc_now()
+    override.confirmed = confirmed
+    override.answer = answer
+    db.session.flush()
+    record(
+        "review.confirm_override" if confirmed else "review.refuse_override",
+        application,
+        officer,
+        rule=override.rule,
+        counts_as=override.counts_as,
+        answer=answer,
+    )
+
+
+def _require_stranger(application: Application, officer: User, roles: Sequence[str]) -> None:
+    if not officer.has_role(*roles):
+        raise Refused("这一步不在您的权限内", status=403)
+    if enterprise_id_of(officer) == application.enterprise_id:
+        raise Refused("不能审查自己单位的申报", status=403)
 
 
 def verdicts_of(application: Application) -> list[Verdict]:

@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy.orm import joinedload
 
 from catalogue.accounts.models import User
 from catalogue.applications.models import Application, EligibilityReport, StateChange
@@ -17,12 +18,21 @@ from catalogue.policies.models import Policy
 from catalogue.policies.operations import document_of
 from catalogue.products.models import Product
 from catalogue.reviews import rules
+from catalogue.reviews.models import Override
 from catalogue.working_days import UnknownYear
 
 TO_CHECK = ("eligible", "needs_person", "formal_check")
-OF_ROLE = {"reviewer": TO_CHECK, "approver": ("committee",)}
+OF_ROLE = {"reviewer": (*TO_CHECK, "expert_review"), "approver": ("committee",)}
 # What staff may look up beyond their own queue.
-OFFERED = (*TO_CHECK, "correcting", "committee", "on_notice", "objected", "rejected")
+OFFERED = (
+    *TO_CHECK,
+    "correcting",
+    "expert_review",
+    "committee",
+    "on_notice",
+    "objected",
+    "rejected",
+)
 SORTS: dict[str, tuple[Any, ...]] = {
     "submitted": (Application.submitted_at, Application.id),
     "-submitted": (Application.submitted_at.desc(), Application.id.desc()),
@@ -78,6 +88,22 @@ def own_states(user: User) -> tuple[str, ...]:
     """The states whose applications wait for this person."""
     return tuple(
         state for role, states in OF_ROLE.items() if user.has_role(role) for state in states
+    )
+
+
+MOST_SHOWN = 20
+
+
+def overrides_for(user: User) -> list[Override]:
+    """Overrides that wait for a second person, as far as this person may be that one."""
+    return list(
+        db.session.scalars(
+            select(Override)
+            .where(Override.answered_at.is_(None), Override.asked_by_id != user.id)
+            .options(joinedload(Override.application))
+            .order_by(Override.id)
+            .limit(MOST_SHOWN)
+        )
     )
 
 
@@ -149,15 +175,19 @@ def clock(
 ) -> dict[str, Any]:
     """Age in working days, the promise of the stage, and a deadline for the page."""
     stage, counted = "formal_check", rules.REVIEW_STATES
-    if application.state in rules.COMMITTEE_STATES:
-        stage, counted = "committee", rules.COMMITTEE_STATES
+    for name, states in (
+        ("expert_review", rules.EXPERT_STATES),
+        ("committee", rules.COMMITTEE_STATES),
+    ):
+        if application.state in states:
+            stage, counted = name, states
     promise = document_of(application.policy).promised_days.get(stage)
     try:
         used = rules.elapsed(list(changes), counted, today)
         deadline = _deadline(used, promise.value, today) if promise else None
     except UnknownYear:
         used, deadline = None, None
-    if application.state not in rules.REVIEW_STATES | rules.COMMITTEE_STATES:
+    if application.state not in counted:
         deadline = None
     return {"age": used, "promise": promise, "deadline": deadline}
 

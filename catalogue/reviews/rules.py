@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -241,7 +241,134 @@ def record_of(items: Sequence[Item], sheet: Mapping[str, Judgement]) -> list[dic
     ]
 
 
+@dataclass(frozen=True)
+class Criterion:
+    """One thing that the policy leaves to the experts."""
+
+    key: str
+    text: str
+    article: str
+    article_url: str | None
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the experts said: their votes, and per criterion recommended (or None) and why."""
+
+    met_on: date | None
+    experts: int | None
+    votes_for: int | None
+    votes_against: int | None
+    summary: str
+    lines: Mapping[str, tuple[bool | None, str]]
+
+    @property
+    def recommended(self) -> bool:
+        """More experts for than against; equal votes do not recommend."""
+        return (self.votes_for or 0) > (self.votes_against or 0)
+
+
+MOST_EXPERTS = 99
+
+
+def criteria(document: PolicyDocument) -> list[Criterion]:
+    """The policy's own list of what people judge; one overall line where it has none."""
+    return [
+        Criterion(
+            key=str(number),
+            text=str(entry["text"]).rstrip("。"),
+            article=entry["article"],
+            article_url=document.article_url(entry["article"]),
+        )
+        for number, entry in enumerate(document.people, start=1)
+    ] or [Criterion("1", "总体意见", "", None)]
+
+
+def opinion_faults(opinion: Opinion, wanted: Sequence[Criterion], today: date) -> dict[str, str]:
+    """What is missing or contradicts itself: field → words. Empty when the opinion is whole."""
+    faults = _meeting_faults(opinion, today)
+    if not opinion.summary.strip():
+        faults["summary"] = "请写专家组的意见"
+    for criterion in wanted:
+        recommended, reason = opinion.lines.get(criterion.key, (None, ""))
+        if recommended is None:
+            faults[f"r-{criterion.key}"] = "请选推荐或不推荐"
+        if not reason.strip():
+            faults[f"w-{criterion.key}"] = "请写理由"
+    return faults
+
+
+def _meeting_faults(opinion: Opinion, today: date) -> dict[str, str]:
+    faults: dict[str, str] = {}
+    if opinion.met_on is None:
+        faults["met_on"] = "请填评审会日期"
+    elif opinion.met_on > today:
+        faults["met_on"] = "评审会日期不能晚于今天"
+    if opinion.experts is None or not 1 <= opinion.experts <= MOST_EXPERTS:
+        faults["experts"] = f"专家人数在 1 到 {MOST_EXPERTS} 之间"
+    votes = {"votes_for": opinion.votes_for, "votes_against": opinion.votes_against}
+    faults |= {f: "请填票数，没有就填 0" for f, vote in votes.items() if vote is None or vote < 0}
+    if not faults and sum(vote or 0 for vote in votes.values()) > (opinion.experts or 0):
+        faults["votes_for"] = "推荐与不推荐的票数之和不能超过专家人数"
+    return faults
+
+
+def opinion_lines(opinion: Opinion, wanted: Sequence[Criterion]) -> list[dict[str, Any]]:
+    """The opinion per criterion as it is kept."""
+    return [
+        {
+            "text": criterion.text,
+            "article": criterion.article,
+            "recommended": opinion.lines[criterion.key][0],
+            "reason": opinion.lines[criterion.key][1],
+        }
+        for criterion in wanted
+    ]
+
+
+def finding_of(findings: Sequence[Mapping[str, Any]], rule: str) -> Mapping[str, Any] | None:
+    """The finding of one rule, if the report holds it."""
+    return next((finding for finding in findings if finding["rule"] == rule), None)
+
+
+def same_finding(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Whether two checks found the same: result, what was read, and the threshold."""
+    if one is None or other is None:
+        return False
+    return all(one.get(key) == other.get(key) for key in ("result", "read", "threshold"))
+
+
+def held_by(waiting: Iterable[str]) -> str | None:
+    """Words for findings whose override still waits for its second person; None for none."""
+    titles = list(waiting)
+    return f"“{'”“'.join(titles)}”申请了不予采用，还在等另一人确认" if titles else None
+
+
+def counted(
+    document: PolicyDocument,
+    findings: Sequence[Mapping[str, Any]],
+    set_aside: Mapping[str, str],
+) -> list[str]:
+    """The titles of the findings that stand against a pass.
+
+    A finding counts as ``set_aside`` (rule → pass or fail, confirmed by two people) says, else
+    as the machine found it. Where the policy itself sends a failed rule to a person, that
+    person's judgement is enough; where it says 不符, only two people can set it aside.
+    """
+    by_person = {rule.id for rule in document.rules if rule.otherwise == "needs_person"}
+    against = []
+    for finding in findings:
+        rule = finding["rule"]
+        if rule in set_aside:
+            if set_aside[rule] == "fail":
+                against.append(finding["title"])
+        elif finding["result"] == "fail" and rule not in by_person:
+            against.append(finding["title"])
+    return against
+
+
 REVIEW_STATES = frozenset({"eligible", "needs_person", "formal_check"})
+EXPERT_STATES = frozenset({"expert_review"})
 COMMITTEE_STATES = frozenset({"committee"})
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_login import current_user
 from sqlalchemy import select
+from wtforms.fields.choices import SelectChoice
 
-from catalogue.accounts.access import allow
+from catalogue.accounts.access import allow, public
+from catalogue.applications import operations as applications
 from catalogue.applications.models import Application
 from catalogue.applications.states import STATES
 from catalogue.database import SHANGHAI, db, utc_now
@@ -16,8 +18,18 @@ from catalogue.enterprises.taxonomies import districts
 from catalogue.errors import Refused
 from catalogue.policies.document import SCHEMES
 from catalogue.policies.operations import document_of
-from catalogue.reviews import operations, queue, rules
-from catalogue.reviews.forms import OpinionForm, ReasonForm, check_form, judgements
+from catalogue.reviews import operations, overrides, queue, rules
+from catalogue.reviews.forms import (
+    COUNTS_AS,
+    AnswerForm,
+    OpinionForm,
+    OverrideForm,
+    ReasonForm,
+    check_form,
+    judgements,
+    opinion_form,
+    opinion_of,
+)
 
 bp = Blueprint("reviews", __name__)
 
@@ -60,6 +72,7 @@ def show_queue() -> Any:
         schemes=SCHEMES,
         districts=districts(),
         waiting=queue.count(queue.Wanted(operations.WAITING)),
+        to_confirm=queue.overrides_for(current_user),
         can_check=current_user.has_role("reviewer"),
         can_approve=current_user.has_role("approver"),
         page=page,
@@ -149,6 +162,7 @@ def _check_page(
         verdicts=operations.verdicts_of(application),
         correction_days=rules.CORRECTION_WORKING_DAYS,
         neighbours=queue.neighbours(application, states),
+        **_set_aside(application),
         **_clock(application),
     )
 
@@ -165,11 +179,24 @@ def _evidence(application: Application) -> dict[str, list[Any]]:
     return found
 
 
-@bp.post("/reviews/<number>/check")
+def _set_aside(application: Application) -> dict[str, Any]:
+    standing = overrides.of([application.id]).get(application.id, [])
+    return {
+        "overrides": standing,
+        "held": {s.override.rule for s in standing if s.state in ("waiting", "confirmed")},
+        "remarks": applications.finding_remarks(application),
+        "can_ask": current_user.has_role(operations.ASKED_AT.get(application.state, "")),
+        "experts_problem": operations.why_not_conclude(application, current_user),
+    }
+
+
+@bp.route("/reviews/<number>/check", methods=["GET", "POST"])
 @allow("reviewer")
 def check(number: str) -> Any:
-    """Keep the judgements, then do what the pressed button asks."""
+    """Keep the judgements, then do what the pressed button asks; a reload leads back."""
     application = load(number)
+    if request.method != "POST":
+        return _to("formal_check", application)
     items = operations.items_of(application)
     form = check_form(items, rules.fields_of(document_of(application.policy)), {})
     act = request.form.get("act", "save")
@@ -181,6 +208,8 @@ def check(number: str) -> Any:
         return _check_page(application, items, sheet, form), 422
     operations.judge(application, current_user, sheet)
     faults = _faults(act, rules.tally(items, sheet, operations.told_before(application)))
+    if act == "pass" and not faults and (problem := overrides.why_not_pass(application)):
+        faults = {"": problem}
     if faults:
         # What was judged so far is kept, although the act cannot be done.
         db.session.commit()
@@ -191,7 +220,7 @@ def check(number: str) -> Any:
     if act in CONFIRMED:
         return redirect(url_for(CONFIRMED[act], number=number), code=303)
     if act == "pass":
-        flash("形式审查已通过，转审定人。", "done")
+        flash(f"形式审查已通过，转{application.standing.public}。", "done")
         return redirect(url_for("reviews.queue"), code=303)
     flash("判断已存下。", "done")
     return _to("formal_check", application)
@@ -250,7 +279,7 @@ def confirm_reject(number: str) -> Any:
 
 
 @bp.route("/reviews/<number>/send-back", methods=["GET", "POST"])
-@allow("approver")
+@allow("reviewer", "approver")
 def confirm_send_back(number: str) -> Any:
     return _with_reason(number, "send_back", "退回形式审查", operations.send_back)
 
@@ -267,10 +296,15 @@ CONSEQUENCES = {
 }
 
 
+STANDS = {
+    "reject": ("formal_check", "expert_review", "committee"),
+    "send_back": ("expert_review", "committee"),
+}
+
+
 def _with_reason(number: str, act: str, label: str, verb: Any) -> Any:
     application = load(number)
-    allowed = ("formal_check", "committee") if act == "reject" else ("committee",)
-    if application.state not in allowed:
+    if application.state not in STANDS[act]:
         raise Refused(f"这件申报现在是“{application.standing.inside}”，不能这样办")
     form = ReasonForm()
     status = 200
@@ -287,8 +321,143 @@ def _with_reason(number: str, act: str, label: str, verb: Any) -> Any:
         form=form,
         label=label,
         consequences=CONSEQUENCES[act],
-        back="formal_check" if application.state == "formal_check" else "decide",
+        back={"formal_check": "formal_check", "expert_review": "experts"}.get(
+            application.state, "decide"
+        ),
     ), status
+
+
+@bp.route("/reviews/<number>/experts", methods=["GET", "POST"])
+@allow("reviewer")
+def experts(number: str) -> Any:
+    """The experts' opinion, as the officer who called them records it."""
+    application = load(number)
+    wanted = operations.criteria_of(application)
+    form = opinion_form(wanted)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        valid = form.validate_on_submit()
+        opinion = opinion_of(form, wanted)
+        for field, words in rules.opinion_faults(opinion, wanted, _today()).items():
+            if not form[field].errors:
+                form[field].errors = [words]
+                valid = False
+        if valid:
+            operations.conclude_review(application, current_user, opinion, _today())
+            db.session.commit()
+            flash(f"{application.number} 的专家评审意见已登记，转审定人。", "done")
+            return redirect(url_for("reviews.queue"), code=303)
+    return render_template(
+        "reviews/experts.html",
+        application=application,
+        document=document_of(application.policy),
+        criteria=wanted,
+        form=form,
+        report=application.report,
+        evidence=_evidence(application),
+        verdicts=operations.verdicts_of(application),
+        problem=operations.why_not_conclude(application, current_user),
+        today=_today(),
+        remarks=applications.finding_remarks(application),
+        neighbours=queue.neighbours(application, ("expert_review",)),
+        **_clock(application),
+    ), status
+
+
+@bp.route("/reviews/<number>/findings/<rule>/set-aside", methods=["GET", "POST"])
+@allow("reviewer", "approver")
+def ask_override(number: str, rule: str) -> Any:
+    """Asking that a finding be set aside; it counts once another person has confirmed it."""
+    application = load(number)
+    finding = rules.finding_of(application.report.findings if application.report else [], rule)
+    if finding is None:
+        abort(404)
+    form = OverrideForm()
+    form.counts_as.choices = [
+        SelectChoice(*pair) for pair in COUNTS_AS.items() if pair[0] != finding["result"]
+    ]
+    if request.method == "GET" and len(form.counts_as.choices) == 1:
+        form.counts_as.data = form.counts_as.choices[0].value
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.validate_on_submit():
+            try:
+                operations.ask_override(
+                    application, current_user, rule, form.counts_as.data or "", form.reason.data
+                )
+            except Refused as refused:
+                if refused.field not in ("reason", "counts_as"):
+                    raise
+                form.refuse(refused)
+            else:
+                db.session.commit()
+                flash("已申请不予采用，等另一人确认。", "done")
+                return _to(_stands_at(application), application)
+    return render_template(
+        "reviews/ask_override.html",
+        application=application,
+        finding=finding,
+        form=form,
+        back=_stands_at(application),
+    ), status
+
+
+def _stands_at(application: Application) -> str:
+    """The page of the stage, as far as this person may open it."""
+    committee = application.state == "committee" and current_user.has_role("approver")
+    return "decide" if committee else "formal_check"
+
+
+@bp.route("/reviews/<number>/set-aside/<int:override_id>", methods=["GET", "POST"])
+@allow("reviewer", "approver")
+def answer_override(number: str, override_id: int) -> Any:
+    """The second person reads the finding and the reason, and confirms or refuses."""
+    application = load(number)
+    found = overrides.of([application.id]).get(application.id, [])
+    standing = next((s for s in found if s.override.id == override_id), None)
+    if standing is None:
+        abort(404)
+    form = AnswerForm()
+    status = 200
+    if request.method == "POST":
+        status = 422
+        act = request.form.get("act")
+        if act not in ("confirm", "refuse"):
+            abort(400)
+        if form.validate_on_submit():
+            try:
+                operations.answer_override(
+                    standing.override, current_user, form.answer.data, confirmed=act == "confirm"
+                )
+            except Refused as refused:
+                if refused.field != "answer":
+                    raise
+                form.refuse(refused)
+            else:
+                db.session.commit()
+                flash("已确认不予采用。" if act == "confirm" else "已答复，不同意。", "done")
+                return _to(_stands_at(application), application)
+    return render_template(
+        "reviews/answer_override.html",
+        application=application,
+        standing=standing,
+        finding=rules.finding_of(standing.override.report.findings, standing.override.rule),
+        form=form,
+        own=standing.override.asked_by_id == current_user.id,
+        back=_stands_at(application),
+    ), status
+
+
+@bp.get("/overrides", endpoint="overrides")
+@public
+def show_overrides() -> Any:
+    """How often each rule's finding was set aside, version by version."""
+    versions = overrides.figures()
+    return render_template(
+        "reviews/overrides.html", versions=versions, schemes=SCHEMES, today=_today()
+    )
 
 
 @bp.get("/reviews/<number>/decision")
@@ -305,6 +474,7 @@ def decide(number: str) -> Any:
         problem=operations.why_not_approve(application, current_user),
         values=rules.VALUES,
         neighbours=queue.neighbours(application, ("committee",)),
+        **_set_aside(application),
         **_clock(application),
     )
 

@@ -243,4 +243,5 @@ def on_notice(number: str) -> int:
     """Pass and approve a checked application; the id of its notice. Within ``rooms``."""
     found = application(number)
     stories.check_formally(found, people.staff("reviewer"))
+    stories.conclude_review(found, people.staff(people.SECRETARY))
     return stories.approve([found], people.staff("approver")).id

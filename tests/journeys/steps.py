@@ -10,6 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from catalogue.database import SHANGHAI, utc_now
 from seeds.stories import sample_pdf
 
 FINDINGS_MS = 60_000
@@ -269,6 +270,25 @@ def pass_formally(page: Page, number: str) -> None:
     judge(page, number)
     press(page, "形式审查通过")
     told(page, "形式审查已通过")
+
+
+def conclude_review(page: Page, number: str, criteria: int) -> None:
+    """Seven experts met, five for and one against."""
+    page.goto(f"/reviews/{number}/experts")
+    votes = {"experts": "7", "votes_for": "5", "votes_against": "1"}
+    write(
+        page,
+        {
+            "met_on": utc_now().astimezone(SHANGHAI).date().isoformat(),
+            **votes,
+            "summary": "建议支持。",
+        },
+    )
+    for place in range(1, criteria + 1):
+        page.locator(f"[name='r-{place}'][value='yes']").check()
+        page.locator(f"[name='w-{place}']").fill("查阅了测试报告与合同，符合。")
+    press(page, "登记专家评审意见")
+    told(page, "专家评审意见已登记")
 
 
 def approve(page: Page, number: str) -> str:
