@@ -30,8 +30,8 @@ from catalogue.accounts.views import local_target
 from catalogue.applications.states import STATES
 from catalogue.database import SHANGHAI, utc_now
 from catalogue.enterprises.taxonomies import district_name, honour_name
-from catalogue.funds.rules import money_words
 from catalogue.messages.operations import count_waiting
+from catalogue.money import money_words
 from catalogue.products.taxonomies import advancement_name, domain_name, novelty_name
 
 SCHEMES = {

@@ -12,6 +12,7 @@ from catalogue.accounts.models import User
 from catalogue.applications.facts import KnownAward, awards_known_by
 from catalogue.applications.models import Application
 from catalogue.applications.operations import when
+from catalogue.audit.log import append
 from catalogue.audit.operations import record
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.documents.operations import open_document, store_generated
@@ -26,10 +27,10 @@ from catalogue.funds.rules import (
     MIN_REASON,
     account_check,
     articles_of,
-    money_text,
     shortfall_words,
 )
 from catalogue.funds.selection import Selection
+from catalogue.money import money_text
 from catalogue.policies.models import Policy, Round
 
 # Lock order, everywhere: application, audit chain, budget, award.
@@ -470,6 +471,7 @@ def _note(
         total_fen=made.total_fen,
         reason=reason,
     )
+    append("finance", f"ZJ-{noted.id}", made.sha256)
     return noted
 
 

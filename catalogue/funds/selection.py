@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from catalogue.forms import normalised, parse_fen
-from catalogue.funds.rules import ACCOUNT_CHECKS, STATES, money_text
+from catalogue.funds.rules import ACCOUNT_CHECKS, STATES
+from catalogue.money import money_text
 
 SORTS = {
     "-amount": "核定金额，从高到低",

@@ -15,7 +15,7 @@ from typing import Any
 
 import xlsxwriter
 
-from catalogue.funds.rules import money_words
+from catalogue.money import money_words
 
 HEAD = (
     ("序号", 6),

@@ -12,7 +12,7 @@ from io import BytesIO
 import xlsxwriter
 
 from catalogue.funds import sheet
-from catalogue.funds.rules import money_words
+from catalogue.money import money_words
 
 ABOUT = sheet.About("2026 年度资金清单", ("年度：2026",), datetime(2026, 11, 23, tzinfo=UTC), False)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 ORDER = [
     "config",
     "keys",
+    "money",
     "embedded",
     "database",
     "errors",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from catalogue.funds.rules import MAX_FEN, money_words
+from catalogue.money import MAX_FEN, money_words
 
 # 《正确填写票据和结算凭证的基本规定》, its own examples (the second form where it gives two).
 OFFICIAL = [
