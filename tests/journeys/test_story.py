@@ -20,7 +20,7 @@ from catalogue.certificates.verify import embedded_words, signature_fault
 from catalogue.database import utc_now
 from catalogue.money import money_words
 from catalogue.policies.operations import document_of
-from seeds.people import address
+from seeds.people import SECRETARY, address
 from seeds.stories import contract_rows
 from tests import builders
 from tests.journeys import portal as portals
@@ -57,7 +57,7 @@ def test_from_registration_to_the_list_of_finance(
     _end_quietly(portal)
     _certificate_holds(firm, enter, portal, tmp_path)
     _found_in_catalogue(enter())
-    claim = _claim(firm, officer, approver, portal)
+    claim = _claim(firm, officer, enter(address(SECRETARY)), approver, portal)
     _end_quietly(portal)
     _line_of_finance(firm, enter(address("finance")), claim, tmp_path)
     assert "Everything holds" in portal.command("check")
@@ -232,7 +232,9 @@ def _found_in_catalogue(anybody: Page) -> None:
     expect(anybody.locator("main")).to_contain_text("对准精度")
 
 
-def _claim(firm: Page, officer: Page, approver: Page, portal: portals.Portal) -> str:
+def _claim(
+    firm: Page, officer: Page, secretary: Page, approver: Page, portal: portals.Portal
+) -> str:
     """A first version sold three times, up to its notice; its number."""
     number = steps.start_application(firm, "first_version", SOFTWARE)
     with portal.rooms():
@@ -244,6 +246,7 @@ def _claim(firm: Page, officer: Page, approver: Page, portal: portals.Portal) ->
     assert steps.worksheet_total(firm) == steps.yuan(AWARD_FEN)
     steps.take(officer, number)
     steps.pass_formally(officer, number)
+    steps.conclude_review(secretary, number, criteria=2)
     notice = steps.approve(approver, number)
     approver.goto(notice)
     row = approver.get_by_role("row").filter(has_text=SOFTWARE)
