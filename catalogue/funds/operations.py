@@ -31,6 +31,7 @@ from catalogue.funds.rules import (
 )
 from catalogue.funds.selection import Selection
 from catalogue.money import money_text
+from catalogue.policies.backtest_runs import budget_known_by
 from catalogue.policies.models import Policy, Round
 
 # Lock order, everywhere: application, audit chain, budget, award.
@@ -221,6 +222,17 @@ def _book(
         )
     )
     db.session.flush()
+
+
+@budget_known_by
+def budget_total(scheme: str, year: int) -> tuple[int, bool] | None:
+    """The year's budget of a scheme in fen and whether it is a placeholder; None when unset."""
+    row = db.session.execute(
+        select(Budget.total_fen, Budget.placeholder).where(
+            Budget.scheme == scheme, Budget.year == year
+        )
+    ).first()
+    return (row.total_fen, row.placeholder) if row is not None else None
 
 
 def set_budget(
