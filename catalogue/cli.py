@@ -16,6 +16,7 @@ from sqlalchemy import exists, select
 from catalogue import embedded, supervisor
 from catalogue.accounts.models import ROLES, User
 from catalogue.applications import operations as applications
+from catalogue.audit import log
 from catalogue.audit import operations as audit
 from catalogue.config import ROOT, Config, demo_password
 from catalogue.database import SHANGHAI, db, utc_now
@@ -39,6 +40,7 @@ def check() -> None:
     """Verify audit chain, money identities, stored files, due jobs and the newest replay."""
     breaches = [
         *audit.breaches(),
+        *log.log_breaches(),
         *funds.identities(),
         *applications.waiting_without_job(),
         *documents.missing_files(),
@@ -48,7 +50,9 @@ def check() -> None:
         click.echo(breach)
     if breaches:
         raise SystemExit(1)
-    click.echo("Everything holds: audit chain, money identities, files, due jobs, replay.")
+    click.echo(
+        "Everything holds: audit chain, public log, money identities, files, due jobs, replay."
+    )
 
 
 @click.command("daily")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from celery import Celery
+from flask import current_app
 
-from catalogue import jobs
+from catalogue import jobs, keys
 from catalogue.applications import operations as applications
 from catalogue.applications.states import CHECK, CONCLUDE
+from catalogue.audit import log
 from catalogue.certificates import operations as certificates
 from catalogue.database import db, utc_now
 from catalogue.notices import operations as notices
@@ -47,6 +49,12 @@ def records_replay() -> None:
     db.session.commit()
 
 
+def sign_log() -> None:
+    """Sign the root of the public log when something was entered."""
+    log.sign_checkpoint(keys.of(current_app.config))
+    db.session.commit()
+
+
 def define(celery: Celery) -> None:
     """Register one task per job kind, and those that the clock rings."""
     for kind in HANDLERS:
@@ -58,6 +66,7 @@ def define(celery: Celery) -> None:
     celery.task(name="portal.sweep")(ring_again)
     celery.task(name="portal.daily")(daily)
     celery.task(name="portal.records_replay")(records_replay)
+    celery.task(name="portal.sign_log")(sign_log)
 
 
 def _define_job(celery: Celery, kind: str) -> None:

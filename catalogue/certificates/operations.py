@@ -14,6 +14,7 @@ from catalogue import keys
 from catalogue.accounts.models import User
 from catalogue.applications.models import Application
 from catalogue.applications.operations import next_number, when
+from catalogue.audit.log import append
 from catalogue.audit.operations import record
 from catalogue.certificates import rules, signing, wording
 from catalogue.certificates.models import Certificate
@@ -171,6 +172,7 @@ def draw(certificate_id: int) -> None:
         number=certificate.number,
         file_sha256=certificate.file_sha256,
     )
+    append("certificate", certificate.number, certificate.file_sha256)
 
 
 @when("revoke")
