@@ -12,12 +12,14 @@ from sqlalchemy import select
 from catalogue.accounts.access import allow, public
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.errors import Refused
-from catalogue.policies import operations, presenting
+from catalogue.policies import desk_views, in_words, operations, presenting, self_check_views
 from catalogue.policies.document import CONFIDENCE, ROUNDING, SCHEMES
 from catalogue.policies.forms import RoundForm
 from catalogue.policies.models import Policy, Round
 
 bp = Blueprint("policies", __name__)
+bp.register_blueprint(desk_views.bp)
+bp.register_blueprint(self_check_views.bp)
 
 CLOSED_SHOWN_FOR = timedelta(days=60)
 
@@ -82,10 +84,10 @@ def _rules_page(policy: Policy) -> Any:
         versions=operations.versions_of(policy.scheme),
         rounds=[(opened, presenting.deadline_of(opened, now)) for opened in rounds],
         may_apply=_may_apply(),
-        rules=presenting.rules_in_words(document, today),
-        worksheet=presenting.worksheet_in_words(document, today),
-        parameters=presenting.parameter_rows(document),
-        stages=presenting.stage_rows(document),
+        rules=in_words.rules_in_words(document, today),
+        worksheet=in_words.worksheet_in_words(document, today),
+        parameters=in_words.parameter_rows(document),
+        stages=in_words.stage_rows(document),
         confidence=CONFIDENCE,
         rounding=ROUNDING,
         continued=document.is_continued(today),
