@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from catalogue.policies.expressions import Expression
-from catalogue.policies.facts import SCHEMA, Field, Group, Words
-from catalogue.policies.wording import Sentence, rate_text, shown
+from catalogue.policies.facts import CONTRACTS, SCHEMA, Field, Group, Words
+from catalogue.policies.kinds import Kind
+from catalogue.policies.wording import Sentence, shown
 
 SCHEMES = {
     "catalogue": "创新产品推荐目录",
@@ -38,6 +39,18 @@ CONFIDENCE = {
     "推": "由已见文字推断",
     "缺": "没有找到公开文字",
 }
+# How a question or a contract column is answered, and the kind that rules read.
+ANSWER_KINDS = {
+    "text": "text",
+    "textarea": "text",
+    "boolean": "boolean",
+    "date": "date",
+    "money": "money",
+    "count": "count",
+    "rate": "rate",
+    "choice": "text",
+}
+COLUMN_TYPES = frozenset({"text", "date", "money", "count", "boolean", "choice"})
 ROUNDING = "比例乘得的金额四舍五入到分（半分进一），其余各步为分的整数运算。"
 
 
@@ -54,10 +67,11 @@ class Article:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One number, date, list or yes/no of the text.
+    """One number, date, yes/no, list or table of the text.
 
     ``value`` has the form that expressions read (fen, days, millionths in a map); ``formula``
-    computes it from the round instead. ``kind`` says how it is written.
+    computes it from the round instead. ``kind`` says what each value is; ``shape`` is one, list,
+    classes (by product class, ``other`` for the rest) or steps (from a value on, of kind ``by``).
     """
 
     name: str
@@ -71,14 +85,22 @@ class Parameter:
     confidence: str
     placeholder: bool
     note: str
+    shape: str = "one"
+    by: str = ""
+
+    @property
+    def gives(self) -> Kind:
+        """The kind of value that expressions read."""
+        if self.shape in ("classes", "steps"):
+            return Kind(self.shape, of=self.kind, by=self.by)
+        name = "text" if self.kind == "words" else self.kind
+        return Kind(name, many=self.shape == "list")
 
     def shown(self, terms: Mapping[str, str]) -> str:
         """The value as the rules page prints it; a formula prints its words."""
         if self.formula is not None:
             return self.words
-        text = shown(self.value, self.kind, terms)
-        if self.kind == "rate":
-            return rate_text(self.value)
+        text = shown(self.value, self.gives.shown_as, terms)
         if self.kind == "count" and self.unit:
             return f"{text} {self.unit}"
         return text
@@ -86,7 +108,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Rule:
-    """One condition: what must hold, how it reads, and what follows when it does not."""
+    """One condition: what must hold, how it reads, and what follows when it does not.
+
+    Where ``applies`` is false the rule does not concern the case. ``unknown`` is ask (for the
+    missing fact) or needs_person; ``otherwise`` is ineligible or needs_person.
+    """
 
     id: str
     title: str
@@ -100,11 +126,16 @@ class Rule:
     remedy: Sentence | None
     otherwise: str
     placeholder: bool
+    applies: Expression | None = None
+    applies_words: Sentence | None = None
+    unknown: str = "ask"
+    line: int = 1
 
     @cached_property
     def parameters(self) -> frozenset[str]:
         """The parameters by which it is decided and told."""
-        return frozenset(self.require.parameters) | self.words.parameters
+        scope = self.applies.parameters if self.applies else ()
+        return frozenset((*self.require.parameters, *scope)) | self.words.parameters
 
 
 @dataclass(frozen=True)
@@ -127,8 +158,19 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Portion:
+    """Whom a part of the amount goes to; without ``value`` it is what the others leave."""
+
+    id: str
+    label: str
+    value: Expression | None
+    article: str
+    placeholder: bool
+
+
+@dataclass(frozen=True)
 class Answer:
-    """One question of the form: type text, textarea, boolean, date or money."""
+    """One question of the form, its type one of ANSWER_KINDS; a choice has ``options``."""
 
     id: str
     label: str
@@ -137,6 +179,7 @@ class Answer:
     max_length: int
     required: bool
     article: str
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,12 +204,25 @@ class Quantity:
 
 
 @dataclass(frozen=True)
+class Column:
+    """One more thing that this policy asks of each contract, read as ``contracts[].id``."""
+
+    id: str
+    label: str
+    type: str
+    required: bool
+    hint: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ContractLimits:
-    """How many contracts the form takes."""
+    """How many contracts the form takes, and what else it asks of each."""
 
     min: int
     max: int
     article: str
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,6 +245,7 @@ class Example:
     verdict: str | None
     amount_fen: int | None
     line: int
+    shares: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -221,16 +278,45 @@ class PolicyDocument:
     examples: tuple[Example, ...]
     sha256: str
     text: str = field(repr=False)
+    split: tuple[Portion, ...] = ()
 
     @cached_property
     def schema(self) -> Mapping[str, Group | Words]:
         """The facts that this policy may read: the common ones and its own questions."""
-        return schema_with(self.answers)
+        return schema_with(self.answers, self.contracts.columns if self.contracts else ())
 
     @cached_property
     def required_materials(self) -> tuple[str, ...]:
         """Ids of the materials without which an application is incomplete."""
         return tuple(material.id for material in self.materials if material.required)
+
+    @cached_property
+    def deciding(self) -> tuple[Expression, ...]:
+        """The expressions on which verdict and amounts rest; the others only tell of them."""
+        conditions = [e for rule in self.rules for e in (rule.applies, rule.require) if e]
+        portions = [portion.value for portion in self.split if portion.value]
+        return (*conditions, *(line.value for line in self.worksheet), *portions)
+
+    @cached_property
+    def deciding_reads(self) -> Mapping[str, Any]:
+        """The facts that ``deciding`` reads: root → its fields, those of list items nested."""
+        wanted: dict[str, Any] = {}
+        for path in (path for expression in self.deciding for path in expression.paths):
+            place = wanted
+            for part in path.replace("[]", "").split("."):
+                place = place.setdefault(part, {})
+        return wanted
+
+    @cached_property
+    def has_formulas(self) -> bool:
+        """Whether a parameter is computed from the round."""
+        continued = self.continued.parameters.values() if self.continued else ()
+        return any(p.formula is not None for p in (*self.parameters.values(), *continued))
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What the engine keeps from case to case; nothing of it changes a result."""
+        return {}
 
     @property
     def scheme_name(self) -> str:
@@ -262,15 +348,20 @@ class PolicyDocument:
         return {**self.parameters, **self.continued.parameters}
 
 
-def schema_with(answers: tuple[Answer, ...]) -> Mapping[str, Group | Words]:
+def schema_with(
+    answers: tuple[Answer, ...], columns: tuple[Column, ...] = ()
+) -> Mapping[str, Group | Words]:
     """The common schema; yes/no questions are ``declarations``, all others ``answers``."""
-    kinds = {"text": "text", "textarea": "text", "date": "date", "money": "money"}
-    declared = {a.id: Field(a.label, "boolean", "申报表") for a in answers if a.type == "boolean"}
-    answered = {
-        a.id: Field(a.label, kinds[a.type], "申报表") for a in answers if a.type != "boolean"
-    }
+    declared, answered = {}, {}
+    for answer in answers:
+        kept = declared if answer.type == "boolean" else answered
+        kept[answer.id] = Field(answer.label, ANSWER_KINDS[answer.type], "申报表")
+    common = SCHEMA["contracts"]
+    assert isinstance(common, Group)
+    asked = {c.id: Field(c.label, ANSWER_KINDS[c.type], CONTRACTS) for c in columns}
     return {
         **SCHEMA,
         "declarations": Group("申报承诺", declared),
         "answers": Group("申报填写", answered),
+        "contracts": Group(common.label, {**asked, **common.fields}, many=True),
     }

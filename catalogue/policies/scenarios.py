@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from catalogue.policies.document import Parameter, PolicyDocument
-from catalogue.policies.reading import parameter_value
+from catalogue.policies.parameters import UNIT_KINDS, parameter_value
 from catalogue.policies.source import PolicyRefused, Problem
+
+UNIT_OF = {kind: unit for unit, kind in UNIT_KINDS.items()} | {"count": "", "date": ""}
 
 
 def with_parameters(document: PolicyDocument, changes: Mapping[str, Any]) -> PolicyDocument:
@@ -27,15 +29,17 @@ def with_parameters(document: PolicyDocument, changes: Mapping[str, Any]) -> Pol
         if parameter is None:
             problems.append(Problem(1, f"没有参数 {name}"))
             continue
+        from_unit = UNIT_OF.get(parameter.by, "元")
         try:
-            form, kind = parameter_value(value, parameter.unit)
+            made = parameter_value(value, parameter.unit, from_unit)
         except (ValueError, ArithmeticError) as error:
             problems.append(Problem(1, f"{name}：{error}"))
             continue
-        if kind != parameter.kind:
-            problems.append(Problem(1, f"{name}：应是{parameter.kind}，写的是{kind}"))
+        other = replace(parameter, formula=None, **made)
+        if other.gives != parameter.gives:
+            problems.append(Problem(1, f"{name}：应是{parameter.gives}，写的是{other.gives}"))
             continue
-        changed[name] = replace(parameter, value=form, formula=None)
+        changed[name] = other
     if problems:
         raise PolicyRefused(problems)
     if not changed:

@@ -47,20 +47,15 @@ def test_none_means_not_known() -> None:
 
 
 def test_a_rule_that_errors_is_unknown_with_an_alarm(caplog: pytest.LogCaptureFixture) -> None:
-    broken = changed("total(contracts) >= p.floor", "total(contracts) / 0 >= p.floor")
+    broken = changed(
+        "total(contracts) >= p.floor",
+        "total(contracts) >= p.floor && 1 / (count(contracts) - count(contracts)) == 1",
+    )
     with caplog.at_level(logging.ERROR, logger="catalogue.policies.rules"):
-        result = report({"contracts": [{"amount": 100}]}, broken)
+        result = report({"contracts": [{"amount": 100_000}]}, broken)
     assert result.findings[0].result == "unknown"
     assert result.findings[0].missing == ()
     assert result.verdict == "needs_person"
-    assert "policy_rule_error" in caplog.text
-
-
-def test_a_rule_that_does_not_answer_yes_or_no_is_unknown(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    odd = changed("require: total(contracts) >= p.floor", "require: total(contracts)")
-    assert report({"contracts": [{"amount": 100}]}, odd).findings[0].result == "unknown"
     assert "policy_rule_error" in caplog.text
 
 
@@ -104,7 +99,7 @@ def test_half_a_fen_rounds_up(amount: int, rate: str, expected: int) -> None:
 def test_a_share_is_the_exact_product_rounded_half_up(amount: int, millionths: int) -> None:
     from decimal import ROUND_HALF_UP, Decimal
 
-    from catalogue.policies.expressions import share_of
+    from catalogue.policies.functions import share_of
 
     exact = Decimal(amount) * millionths / 1_000_000
     assert share_of(amount, {"millionths": millionths}) == int(
