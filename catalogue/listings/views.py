@@ -14,6 +14,7 @@ from catalogue.audit.operations import trail
 from catalogue.database import db
 from catalogue.listings import filters, presenting
 from catalogue.listings.ask import ask
+from catalogue.listings.kept import kept
 from catalogue.listings.models import NUMBER, Listing
 from catalogue.listings.operations import shanghai_day
 from catalogue.listings.search import MAX_HITS, PER_PAGE, Page, Search
@@ -30,6 +31,10 @@ def catalogue() -> Any:
     asked = filters.read(request.args)
     if asked.too_long:
         return render_template("listings/refused.html", asked=asked), 422
+    return kept(asked, lambda: _results(asked))
+
+
+def _results(asked: filters.Asked) -> str:
     day = shanghai_day()
     page = ask(asked.search, day)
     if page.total and not page.hits:
@@ -37,6 +42,8 @@ def catalogue() -> Any:
         page = ask(replace(asked.search, page=last), day)
     return render_template(
         "listings/catalogue.html",
+        # One spelling of the address, so that the page is the same for all who ask the same.
+        address=presenting.catalogue_url(asked.search),
         asked=asked,
         page=page,
         results=[presenting.result(hit, day) for hit in page.hits],
