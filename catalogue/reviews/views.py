@@ -16,9 +16,9 @@ from catalogue.applications.states import STATES
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises.taxonomies import districts
 from catalogue.errors import Refused
-from catalogue.policies.document import SCHEMES
+from catalogue.policies.document import SCHEMES, PolicyDocument
 from catalogue.policies.operations import document_of
-from catalogue.reviews import operations, overrides, queue, rules
+from catalogue.reviews import operations, overrides, queue, rules, viewing
 from catalogue.reviews.forms import (
     COUNTS_AS,
     AnswerForm,
@@ -130,8 +130,30 @@ def formal_check(number: str) -> Any:
     application = load(number)
     items = operations.items_of(application)
     sheet = operations.sheet_of(application)
-    form = check_form(items, rules.fields_of(document_of(application.policy)), sheet)
-    return _check_page(application, items, sheet, form)
+    document = document_of(application.policy)
+    view = _view(application, document)
+    if request.headers.get("HX-Target") == "viewer" and view is not None:
+        return render_template(
+            "reviews/viewer.html",
+            application=application,
+            document=document,
+            evidence=_evidence(application),
+            view=view,
+        )
+    form = check_form(items, rules.fields_of(document), sheet)
+    return _check_page(application, items, sheet, form, view=view)
+
+
+def _view(application: Application, document: PolicyDocument) -> viewing.View | None:
+    """The file that the address names (file, page), beside what was typed; 404 for another's."""
+    if not request.args.get("file"):
+        return None
+    chosen, page = (request.args.get(n, d, type=int) for n, d in (("file", None), ("page", 1)))
+    names = {material.id: material.name for material in document.materials}
+    view = viewing.of(application, names, chosen, page or 0)
+    if view is None:
+        abort(404)
+    return view
 
 
 def _check_page(
@@ -140,6 +162,7 @@ def _check_page(
     sheet: dict[str, rules.Judgement],
     form: Any,
     faults: dict[str, str] | None = None,
+    view: viewing.View | None = None,
 ) -> str:
     report = application.report
     told = operations.told_before(application)
@@ -156,6 +179,7 @@ def _check_page(
         tally=rules.tally(items, sheet, told),
         told=told,
         faults=faults or {},
+        view=view,
         checking=application.state == "formal_check" and current_user.has_role("reviewer"),
         can_take=application.state in operations.WAITING and current_user.has_role("reviewer"),
         evidence=_evidence(application),
