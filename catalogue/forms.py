@@ -90,6 +90,54 @@ class MoneyField(Field):
             raise ValueError("请填金额，单位元，最多两位小数，例如 186000.00") from error
 
 
+class CountField(Field):
+    """A whole number of things; ``data`` is an int from 0 below a billion, or None."""
+
+    widget = TextInput()
+    data: Any = None
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else str(self.data)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = None
+        text = valuelist[0].strip() if valuelist else ""
+        if not text:
+            return
+        if not re.fullmatch(r"[0-9]{1,9}", text):
+            raise ValueError("请填整数，例如 12")
+        self.data = int(text)
+
+
+class RateField(Field):
+    """A share typed in per cent, such as 12.5; ``data`` is whole millionths or None."""
+
+    widget = TextInput()
+    data: Any = None
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else percent_text(self.data)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = None
+        text = (valuelist[0] if valuelist else "").strip().rstrip("%％").rstrip()
+        if not text:
+            return
+        if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", text) or Decimal(text) > 100:
+            raise ValueError("请填百分比，0 到 100，最多四位小数，例如 12.5")
+        self.data = int(Decimal(text) * 10_000)
+
+
+def percent_text(millionths: int) -> str:
+    """A share in per cent without idle zeros: 125000 is 12.5."""
+    text = f"{Decimal(millionths) / 10_000:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 class CreditCodeField(StringField):
     """统一社会信用代码 (GB 32100-2015), upper case, with its check digit."""
 

@@ -18,7 +18,7 @@ from catalogue.applications.models import Application, Contract
 from catalogue.applications.states import STATES
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises.models import Enterprise
-from catalogue.policies.document import PolicyDocument
+from catalogue.policies.document import Column, PolicyDocument
 from catalogue.policies.facts import MAX_ITEMS
 from catalogue.policies.facts import as_day as day_number
 from catalogue.policies.models import Policy, Round
@@ -149,14 +149,14 @@ def fact_of(kind: str, kept: Any) -> Any:
 def _patents(product: Product, enterprise: Enterprise) -> list[dict[str, Any]]:
     """The product's rights, each with how many other products it served before, of any firm."""
     numbers = [patent.number for patent in product.patents]
-    used = select(Patent.number, func.count(Patent.product_id.distinct()))
+    used = select(Patent.number, func.count(Patent.product_id.distinct()).label("products"))
     used = used.join(Application, Application.product_id == Patent.product_id)
     used = used.where(
         Patent.number.in_(numbers),
         Patent.product_id != product.id,
         Application.state.in_(APPROVED),
     ).group_by(Patent.number)
-    others = dict(db.session.execute(used).tuples().all())
+    others = {row.number: row.products for row in db.session.execute(used)}
     return [
         {
             "number": patent.number,
@@ -189,15 +189,17 @@ def _contracts(
             buyer_related=(
                 contract.buyer_credit_code in related if contract.buyer_credit_code else None
             ),
-            **{name: fact_of(kind, contract.details.get(name)) for name, kind in added.items()},
+        )
+        | _stated(
+            **{name: fact_of(kind, contract.details.get(name)) for name, kind in added.items()}
         )
         for contract in application.contracts
     ]
 
 
-def columns_of(document: PolicyDocument) -> Sequence[Any]:
+def columns_of(document: PolicyDocument) -> tuple[Column, ...]:
     """The columns that a policy adds to its contracts, each like a question of the form."""
-    return getattr(document.contracts, "columns", ())
+    return document.contracts.columns if document.contracts else ()
 
 
 def _listing(product: Product, closes_on: date) -> dict[str, Any]:
@@ -229,7 +231,7 @@ def _a_year_before(day: date) -> date:
 def _history(application: Application) -> dict[str, Any]:
     """What went before; a list that would be cut off is left out, and so is unknown."""
     lists = {
-        "awards": _awards(application),
+        "awards": awards_of(application.enterprise_id, application.product_id, application.id),
         "contracts": _supported_contracts(application),
         "pending": _pending(application),
         "exclusions": [
@@ -251,21 +253,21 @@ def _history(application: Application) -> dict[str, Any]:
     return history
 
 
-def _awards(application: Application) -> list[dict[str, Any]] | None:
+def awards_of(enterprise_id: int, product_id: int, besides: int) -> list[dict[str, Any]] | None:
+    """The firm's awards on applications other than ``besides``; None while nobody knows them."""
     if not _awards_reader:
         return None
-    known = _awards_reader[0](application.enterprise_id, application.id, MAX_ITEMS + 1)
     return [
         {
             "scheme": award.scheme,
             "year": award.year,
             "awarded_on": day_number(award.awarded_on),
             "product_id": award.product_id,
-            "same_product": award.product_id == application.product_id,
+            "same_product": award.product_id == product_id,
             "amount": award.amount_fen,
             "state": award.state,
         }
-        for award in known
+        for award in _awards_reader[0](enterprise_id, besides, MAX_ITEMS + 1)
     ]
 
 

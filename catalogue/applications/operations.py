@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any, BinaryIO
@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import select, text
 
 from catalogue.accounts.models import User
-from catalogue.applications import states
+from catalogue.applications import drafts, states
 from catalogue.applications.facts import facts_of
 from catalogue.applications.models import (
     Application,
@@ -20,6 +20,7 @@ from catalogue.applications.models import (
     EligibilityReport,
     Evidence,
 )
+from catalogue.audit.log import append
 from catalogue.audit.operations import record
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.documents.models import Document
@@ -237,33 +238,144 @@ def _held_by_review(product: Product) -> str | None:
     return None
 
 
-def save_answers(application: Application, answers: dict[str, Any], actor: User) -> None:
-    """Keep answers as typed, complete or not; only fields that are open may change."""
-    changed = {k: v for k, v in answers.items() if application.answers.get(k) != v}
-    for key in changed:
-        _require_editable(application, actor, f"answers.{key}")
+def save_answers(
+    application: Application,
+    answers: dict[str, Any],
+    actor: User,
+    *,
+    typed: Mapping[str, str] | None = None,
+    seen: str | None = None,
+) -> None:
+    """Keep answers as given, complete or not; only fields that are open may change.
+
+    ``typed`` is text that is not right yet: it is kept letter by letter, and the answer counts
+    as missing. ``seen`` is what the page carried (drafts.seen); raises Conflict when the same
+    answers were changed elsewhere since.
+    """
+    _hold(application)
+    typed = typed or {}
+    before = answers_content(application)
+    stored = {name: before[name] for name in before if name in answers}
+    posted = drafts.content(answers, typed)
+    fields = _decided(seen, stored, posted)
+    changed = sorted(n for n in {*stored, *fields} if stored.get(n) != fields.get(n))
+    for name in changed:
+        _require_editable(application, actor, f"answers.{name}")
     if not changed:
         return
-    application.answers = {**application.answers, **changed}
+    values = {name: fields.get(name, {}).get("kept") for name in changed}
+    faulty = {n: text for n, text in _typed_answers(application).items() if n not in changed}
+    faulty |= {name: fields[name]["typed"] for name in changed if "typed" in fields.get(name, {})}
+    application.answers = {**application.answers, **values}
+    application.typed = {**application.typed, "answers": faulty}
     application.saved_at = utc_now()
-    record("application.save", application, actor, fields=sorted(changed))
+    record("application.save", application, actor, fields=changed)
 
 
-def save_contracts(application: Application, rows: Sequence[dict[str, Any]], actor: User) -> None:
-    """Replace the contracts; each row holds the columns of Contract without keys."""
+def answers_content(application: Application) -> dict[str, Any]:
+    """The answers as their page shows them; drafts.seen() of it goes with the page."""
+    return drafts.content(application.answers, _typed_answers(application))
+
+
+def _typed_answers(application: Application) -> dict[str, str]:
+    return application.typed.get("answers", {})
+
+
+def _hold(application: Application) -> None:
+    """Lock the row, so that two saves come one after the other."""
+    db.session.flush()
+    db.session.refresh(application, with_for_update={"of": Application})
+
+
+def _decided(seen: str | None, stored: dict[str, Any], posted: dict[str, Any]) -> dict[str, Any]:
+    if seen is None:
+        return posted
+    merge = drafts.merged(seen, stored, posted)
+    if merge.conflicts:
+        raise drafts.Conflict(merge.conflicts)
+    return merge.fields
+
+
+def save_contracts(
+    application: Application,
+    rows: Sequence[dict[str, Any]],
+    actor: User,
+    *,
+    typed: Mapping[int, Mapping[str, str]] | None = None,
+    seen: str | None = None,
+) -> None:
+    """Replace the contracts; each row holds the columns of Contract without keys.
+
+    A row may say its ``position`` on the form. ``typed`` holds the rows that are not right yet,
+    by position, letter by letter; they count as missing. ``seen`` is as in save_answers.
+    """
     _require_editable(application, actor, "contracts")
+    _hold(application)
+    posted = contracts_posted(rows, typed or {})
+    stored = contracts_content(application)
+    fields = _decided(seen, stored, posted)
+    _require_few_and_distinct(application, fields)
+    if fields == stored:
+        return
+    application.contracts = [
+        Contract(position=int(at), **_columns(fields[at]["kept"]))
+        for at in sorted(fields, key=int)
+        if "kept" in fields[at]
+    ]
+    application.typed = {
+        **application.typed,
+        "contracts": {at: row["typed"] for at, row in fields.items() if "typed" in row},
+    }
+    application.saved_at = utc_now()
+    record("application.save", application, actor, fields=["contracts"], count=len(fields))
+
+
+def contracts_posted(
+    rows: Sequence[dict[str, Any]], typed: Mapping[int, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Rows as a page sends them, in the form of contracts_content."""
+    kept = {
+        str(row.get("position", at)): _plain({n: v for n, v in row.items() if n != "position"})
+        for at, row in enumerate(rows, start=1)
+    }
+    return drafts.content(kept, {str(at): dict(row) for at, row in typed.items()})
+
+
+def _require_few_and_distinct(application: Application, fields: Mapping[str, Any]) -> None:
     wanted = document_of(application.policy).contracts
     most = wanted.max if wanted else 0
-    if len(rows) > most:
+    if len(fields) > most:
         raise Refused(f"本事项最多填 {most} 份合同", field="contracts", status=422)
-    numbers = [row["number"] for row in rows]
+    numbers = [row["kept"]["number"] for row in fields.values() if "kept" in row]
     if len(set(numbers)) != len(numbers):
         raise Refused("合同编号重复了，每份合同只填一次", field="contracts", status=422)
-    application.contracts = [
-        Contract(position=position, **row) for position, row in enumerate(rows, start=1)
-    ]
-    application.saved_at = utc_now()
-    record("application.save", application, actor, fields=["contracts"], count=len(rows))
+
+
+def contracts_content(application: Application) -> dict[str, Any]:
+    """The rows of the contracts page by their number; see answers_content."""
+    kept = {
+        str(contract.position): _plain({name: getattr(contract, name) for name in ROW_COLUMNS})
+        for contract in application.contracts
+    }
+    return drafts.content(kept, application.typed.get("contracts", {}))
+
+
+ROW_COLUMNS = tuple(
+    column.name
+    for column in Contract.__table__.columns
+    if column.name not in ("id", "application_id", "position")
+)
+ROW_DAYS = ("signed_on", "invoiced_on", "accepted_on")
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A contract's columns as plain JSON, the unset ones left out."""
+    plain = {n: v.isoformat() if isinstance(v, date) else v for n, v in row.items()}
+    return {name: value for name, value in plain.items() if value not in (None, {})}
+
+
+def _columns(plain: dict[str, Any]) -> dict[str, Any]:
+    return {n: date.fromisoformat(v) if n in ROW_DAYS else v for n, v in plain.items()}
 
 
 def add_evidence(
@@ -323,6 +435,11 @@ def missing_items(application: Application) -> list[dict[str, str]]:
         for answer in document.answers
         if answer.required and application.answers.get(answer.id) in (None, "")
     ]
+    missing += [
+        _missing(f"answers.{answer.id}", f"{answer.label}（填得不对）", "answers")
+        for answer in document.answers
+        if answer.id in _typed_answers(application) and not answer.required
+    ]
     given = {evidence.material for evidence in application.evidence}
     missing += [
         _missing(f"material.{material.id}", material.name, "materials")
@@ -332,6 +449,10 @@ def missing_items(application: Application) -> list[dict[str, str]]:
     wanted = document.contracts
     if wanted is not None and len(application.contracts) < wanted.min:
         missing.append(_missing("contracts", f"至少 {wanted.min} 份销售合同", "contracts"))
+    missing += [
+        _missing("contracts", f"合同 {row}（填得不对）", "contracts")
+        for row in sorted(application.typed.get("contracts", {}), key=int)
+    ]
     return missing
 
 
@@ -408,6 +529,7 @@ def check(application_id: int) -> None:
         )
     )
     kept = keep_record(application.number, application.policy, facts, report)
+    append("decision", application.number, kept.sha256)
     record(
         "application.check",
         application,
@@ -438,6 +560,11 @@ def snapshot(application: Application) -> dict[str, Any]:
             "invoiced_on": c.invoiced_on.isoformat() if c.invoiced_on else None,
             "amount_fen": c.amount_fen,
             "received_fen": c.received_fen,
+            "quantity": c.quantity,
+            "accepted_on": c.accepted_on.isoformat() if c.accepted_on else None,
+            "buyer_district": c.buyer_district,
+            "buyer_is_trader": c.buyer_is_trader,
+            "details": c.details,
         }
         for c in application.contracts
     ]

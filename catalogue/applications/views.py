@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -10,15 +12,19 @@ from flask_login import current_user
 from sqlalchemy import func, select
 
 from catalogue.accounts.access import allow
-from catalogue.applications import operations, states
+from catalogue.applications import downloads, drafts, operations, states
 from catalogue.applications.forms import (
-    ContractsForm,
     DeclarationForm,
     ReasonForm,
     StartForm,
     UploadForm,
     answers_form,
-    kept_answers,
+    contracts_form,
+    field_words,
+    questions,
+    read_answers,
+    read_contracts,
+    row_data,
 )
 from catalogue.applications.models import Application, Evidence
 from catalogue.applications.progress import steps_of
@@ -27,9 +33,11 @@ from catalogue.enterprises.models import enterprise_id_of
 from catalogue.errors import Refused
 from catalogue.policies.models import Round
 from catalogue.policies.operations import document_of
+from catalogue.policies.wording import money_text
 from catalogue.products.models import Product
 
 bp = Blueprint("applications", __name__)
+bp.register_blueprint(downloads.bp)
 
 PER_PAGE = 20
 
@@ -168,72 +176,170 @@ def _notes(application: Application) -> dict[str, str]:
 @bp.route("/applications/<number>/answers", methods=["GET", "POST"])
 @allow("applicant", "signatory")
 def answers(number: str) -> Any:
+    """The policy's questions; a faulty answer keeps nobody from saving the others."""
     application = own_application(number)
     document = document_of(application.policy)
-    form = answers_form(document, application.answers, _open_answers(application))
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.validate_on_submit():
-            operations.save_answers(application, kept_answers(document, form), current_user)
-            db.session.commit()
-            flash("已存。", "done")
-            return to("task_list", application)
+    only, conflicts = _open_answers(application), {}
+    form = answers_form(document, application.answers, application.typed.get("answers", {}), only)
+    if request.method == "GET":
+        return _answers_page(
+            application, form, drafts.seen(operations.answers_content(application))
+        )
+    good, carried = form.validate(), request.form.get("seen")
+    kept, typed = read_answers(document, form)
+    refused = _save(
+        lambda: operations.save_answers(application, kept, current_user, typed=typed, seen=carried)
+    )
+    seen = drafts.seen(drafts.content(kept, typed))
+    if request.form.get("autosave"):
+        return _saved_line(None if refused else application.saved_at, len(typed), seen)
+    if refused is None and good:
+        flash("已存。", "done")
+        return to("task_list", application)
+    application = own_application(number)
+    if isinstance(refused, drafts.Conflict):
+        conflicts = _stored_answers(application, document, only, refused.fields)
+        stored = operations.answers_content(application)
+        seen = drafts.seen_again(carried or "", stored, refused.fields)
+    elif refused is not None:
+        form.form_errors.append(refused.reason)
+    return _answers_page(application, form, seen, conflicts), refused.status if refused else 422
+
+
+def _answers_page(
+    application: Application, form: Any, seen: str, conflicts: dict[str, str] | None = None
+) -> str:
+    document = document_of(application.policy)
     return render_template(
         "applications/answers.html",
         application=application,
         document=document,
         form=form,
+        questions=questions(document, form),
+        seen=seen,
+        conflicts=conflicts or {},
         notes=_notes(application),
-    ), status
+    )
+
+
+def _save(verb: Callable[[], None]) -> Refused | None:
+    """Do one verb and commit; or nothing, and why."""
+    try:
+        verb()
+        db.session.commit()
+    except Refused as refused:
+        db.session.rollback()
+        return refused
+    return None
+
+
+def _stored_answers(
+    application: Application, document: Any, only: set[str] | None, fields: frozenset[str]
+) -> dict[str, str]:
+    """What the portal holds now of these questions, in words."""
+    with_nothing_posted = answers_form(
+        document, application.answers, application.typed.get("answers", {}), only, posted=False
+    )
+    return {
+        answer.id: field_words(field)
+        for answer, field in questions(document, with_nothing_posted)
+        if answer.id in fields
+    }
+
+
+def _saved_line(at: datetime | None, faulty: int, seen: str) -> str:
+    """The line that tells of a quiet save, with what the page now shows; None was not saved."""
+    return render_template("applications/saved.html", at=at, faulty=faulty, seen=seen)
 
 
 @bp.route("/applications/<number>/contracts", methods=["GET", "POST"])
 @allow("applicant", "signatory")
 def contracts(number: str) -> Any:
+    """The contracts; a faulty row keeps nobody from saving the others."""
     application = own_application(number)
     document = document_of(application.policy)
     if document.contracts is None:
         abort(404)
-    form, status = ContractsForm(data={"rows": _contract_rows(application)}), 200
-    if request.method == "POST" and request.form.get("more"):
+    form, conflicts = contracts_form(document, _contract_rows(application)), {}
+    if request.method == "GET":
+        seen = drafts.seen(operations.contracts_content(application))
+        return _contracts_page(application, form, seen)
+    good, carried = form.validate() & _distinct(form), request.form.get("seen")
+    rows, typed = read_contracts(form)
+    refused = _save(
+        lambda: operations.save_contracts(
+            application, rows, current_user, typed=typed, seen=carried
+        )
+    )
+    seen = drafts.seen(operations.contracts_posted(rows, typed))
+    if request.form.get("autosave"):
+        return _saved_line(None if refused else application.saved_at, len(typed), seen)
+    if refused is None and request.form.get("more"):
         if len(form.rows) < document.contracts.max:
             form.rows.append_entry()
-    elif request.method == "POST":
-        status = 422
-        if form.validate_on_submit():
-            rows = [row.form.columns() for row in form.rows if not row.form.empty]
-            try:
-                operations.save_contracts(application, rows, current_user)
-                db.session.commit()
-                flash("已存。", "done")
-                return to("task_list", application)
-            except Refused as refused:
-                db.session.rollback()
-                form.form_errors.append(refused.reason)
+        return _contracts_page(application, form, seen)
+    if refused is None and good:
+        flash("已存。", "done")
+        return to("task_list", application)
+    application = own_application(number)
+    if isinstance(refused, drafts.Conflict):
+        conflicts = _stored_contracts(application, refused.fields)
+        stored = operations.contracts_content(application)
+        seen = drafts.seen_again(carried or "", stored, refused.fields)
+    elif refused is not None:
+        form.form_errors.append(refused.reason)
+    return _contracts_page(application, form, seen, conflicts), refused.status if refused else 422
+
+
+def _contracts_page(
+    application: Application, form: Any, seen: str, conflicts: dict[int, str] | None = None
+) -> str:
     return render_template(
         "applications/contracts.html",
         application=application,
-        document=document,
+        document=document_of(application.policy),
         form=form,
+        seen=seen,
+        conflicts=conflicts or {},
         notes=_notes(application),
-    ), status
+    )
 
 
-def _contract_rows(application: Application) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = [
-        {
-            "number": c.number,
-            "buyer_name": c.buyer_name,
-            "buyer_credit_code": c.buyer_credit_code,
-            "signed_on": c.signed_on,
-            "invoiced_on": c.invoiced_on,
-            "amount": c.amount_fen,
-            "received": c.received_fen,
-        }
-        for c in application.contracts
-    ]
-    return rows or [{}]
+def _distinct(form: Any) -> bool:
+    """Whether every contract number stands once; a later row with the same is at fault."""
+    given: set[str] = set()
+    good = True
+    for entry in form.rows:
+        number = entry.form.number
+        if entry.form.empty or not number.data:
+            continue
+        if number.data in given:
+            number.errors = [*number.errors, "合同编号重复了，每份合同只填一次"]
+            good = False
+        given.add(number.data)
+    return good
+
+
+def _stored_contracts(application: Application, rows: frozenset[str]) -> dict[int, str]:
+    """What the portal holds now of these rows, in words."""
+    held = {
+        contract.position: f"{contract.number}　{contract.buyer_name}　"
+        f"签订 {contract.signed_on}　{money_text(contract.amount_fen)} 元"
+        for contract in application.contracts
+    }
+    typed = application.typed.get("contracts", {})
+    held |= {int(at): "　".join(row.values()) for at, row in typed.items()}
+    return {int(at): held.get(int(at), "空行") for at in rows}
+
+
+def _contract_rows(application: Application) -> dict[int, dict[str, Any]]:
+    document = document_of(application.policy)
+    rows: dict[int, dict[str, Any]] = {
+        contract.position: {"kept": row_data(document, contract)}
+        for contract in application.contracts
+    }
+    typed = application.typed.get("contracts", {})
+    return rows | {int(at): {"typed": row} for at, row in typed.items()}
 
 
 @bp.get("/applications/<number>/materials")

@@ -42,6 +42,8 @@ function arrange(root) {
 
 document.addEventListener("DOMContentLoaded", () => {
   arrange(document);
+  document.querySelectorAll("form[data-draft]").forEach(bringBack);
+  forgetTyped();
   const errors = document.getElementById("errors");
   if (errors) errors.focus();
 });
@@ -49,3 +51,49 @@ document.addEventListener("htmx:load", (event) => arrange(event.target));
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) document.querySelectorAll("form").forEach((form) => delete form.dataset.sent);
 });
+
+// ---- drafts: a form that saves itself, and text that comes back when a session had ended
+
+const keptAt = () => "draft:" + location.pathname;
+
+function keepTyped(form) {
+  const typed = [...new FormData(form)].filter(([name]) => name !== "csrf_token");
+  sessionStorage.setItem(keptAt(), JSON.stringify(typed));
+}
+
+function bringBack(form) {
+  form.addEventListener("submit", () => keepTyped(form));
+  const kept = sessionStorage.getItem(keptAt());
+  sessionStorage.removeItem(keptAt());
+  if (!kept || form.dataset.draft !== "opened") return;
+  for (const [name, value] of JSON.parse(kept)) {
+    const field = form.elements[name];
+    if (field) field.value = value;
+  }
+  document.getElementById("saved").textContent = "上次没有存上的内容放回来了，请按“存下并返回”";
+}
+
+// A save that was done leads to the page of the application: nothing is left to bring back.
+function forgetTyped() {
+  for (const key of Object.keys(sessionStorage)) {
+    if (key.startsWith(keptAt() + "/")) sessionStorage.removeItem(key);
+  }
+}
+
+// A quiet save answers with its line alone. Anything else is no save: after a session has ended
+// the sign-in page comes back, and it must not take the line's place.
+function tellUnsaved(line) {
+  keepTyped(line.closest("form"));
+  line.textContent = "刚才没有存上。填的内容留在这个浏览器里，重新登录后再到这一页会放回来";
+}
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, xhr } = event.detail;
+  if (target.id !== "saved" || xhr.responseText.includes('id="saved"')) return;
+  event.detail.shouldSwap = false;
+  tellUnsaved(target);
+});
+for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => {
+    if (event.detail.target && event.detail.target.id === "saved") tellUnsaved(event.detail.target);
+  });
+}
