@@ -155,7 +155,9 @@ def _child_environment() -> dict[str, str]:
 def _welcome(config: Config) -> str:
     """The address and a table of the demo accounts, for the terminal."""
     password = demo_password(config)
-    rows = [f"    {role:<14} {role}@demo.test{'':<{14 - len(role)}} {password}" for role in ROLES]
+    # Publishing a policy takes two administrators.
+    names = [*ROLES, "administrator2"]
+    rows = [f"    {name:<14} {name}@demo.test{'':<{14 - len(name)}} {password}" for name in names]
     return "\n".join(
         [
             "",

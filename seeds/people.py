@@ -1,4 +1,4 @@
-"""The demo accounts: one per role, named <role>@demo.test."""
+"""The demo accounts: one per role, named <role>@demo.test, and a second administrator."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ NAMES = {
 }
 # Two people must share some work: this one records what the experts said.
 SECRETARY = "secretary"
+# Publishing a policy takes two administrators.
+SECOND = ("administrator2@demo.test", "孙管理", "administrator")
 
 
 def address(role: str) -> str:
@@ -38,7 +40,8 @@ def staff(role: str) -> User:
 
 
 def seed(password: str) -> None:
-    """Every role's account."""
+    """Every role's account, and the second administrator's."""
     for role, name in NAMES.items():
         account(address(role), name, role, password)
+    account(*SECOND, password)
     account(address(SECRETARY), "孙评审", "reviewer", password)

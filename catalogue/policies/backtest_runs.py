@@ -150,7 +150,7 @@ def start(draft: PolicyDraft, actor: User) -> BackTest:
         text_sha256=draft.text_sha256,
         until_id=until_id,
         total=sum(count for _, _, count in ranges),
-        started_by=actor,
+        started_by_id=actor.id,
     )
     db.session.add(test)
     db.session.flush()

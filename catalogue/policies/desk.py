@@ -76,8 +76,8 @@ def new_draft(
         title=title,
         text=text,
         text_sha256=backtest_runs.sha256_of(text),
-        based_on=base,
-        author=actor,
+        based_on_id=base.id if base is not None else None,
+        author_id=actor.id,
     )
     draft.saved_at = draft.created_at = utc_now()
     db.session.add(draft)
@@ -126,18 +126,19 @@ def save_text(draft: PolicyDraft, text: str, actor: User, version: int, **facts:
 def save_values(
     draft: PolicyDraft, changes: Mapping[Path, Any], actor: User, version: int, *, move: bool
 ) -> list[str]:
-    """Write changed values into the text, each where it stands; sentences on what else moved.
+    """Write changed values into the text, each where it stands; the examples that moved along.
 
     With ``move`` the examples at a threshold follow it. Raises Refused when a value has no place
     of its own in the text.
     """
     source = read(draft.text)
-    before = {place.path: place.value for place in places(source)}
+    # A share moves no example: only its amounts change, and those a person looks at.
+    before = {place.path: place.value for place in places(source) if place.kind != "rate"}
     try:
         text = rewritten(draft.text, changes)
         notes: list[str] = []
         if move:
-            pairs = {path: (before.get(path), value) for path, value in changes.items()}
+            pairs = {path: (before[path], new) for path, new in changes.items() if path in before}
             text, notes = _moved(text, pairs)
     except CannotWrite as error:
         raise Refused(str(error), status=422) from error
@@ -243,7 +244,7 @@ def publish(draft: PolicyDraft, actor: User, version: int) -> Policy:
         raise Refused(f"还不能发布：{'；'.join(lacking)}")
     policy = operations.publish(draft.text, actor)
     draft.state, draft.closed_at = "published", utc_now()
-    draft.policy, draft.published_by = policy, actor
+    draft.policy_id, draft.published_by_id = policy.id, actor.id
     record(
         "policy_draft.publish",
         draft,

@@ -114,12 +114,13 @@ def accepted(text: str, positions: Iterable[int]) -> str:
 
 
 def moved_along(text: str, changes: Mapping[Path, tuple[Any, Any]]) -> tuple[str, list[str]]:
-    """``text`` whose boundary examples follow the changed values, and a sentence on each.
+    """``text`` whose boundary examples follow the changed values, and the names of those.
 
-    ``changes`` gives old and new plain value by path. An example is touched only when it no
-    longer gives the results it expects and one shifted value of its own facts makes it do so.
+    ``changes`` gives old and new plain value by path. An example that no longer gives the results
+    it expects is touched when one shifted value of its own facts makes it do so; one that still
+    does, only when it speaks of a rule with that threshold and stands right beside it.
     """
-    shifts = [shift for old, new in changes.values() if (shift := _shift(old, new)) is not None]
+    shifts = list(_shifts(changes))
     if not shifts:
         return text, []
     document, source = parse(text), read(text)
@@ -127,10 +128,8 @@ def moved_along(text: str, changes: Mapping[Path, tuple[Any, Any]]) -> tuple[str
     edits: dict[Path, Any] = {}
     notes: list[str] = []
     for i, example in enumerate(document.examples):
-        if _holds(document, example, example.facts):
-            continue
         facts = source.data["examples"][i].get("facts") or {}
-        for changed in _candidates(facts, shifts):
+        for changed in _candidates(document, example, facts, shifts):
             trial = deepcopy(facts)
             for path, value in changed.items():
                 _set(trial, path, value)
@@ -140,7 +139,7 @@ def moved_along(text: str, changes: Mapping[Path, tuple[Any, Any]]) -> tuple[str
                 continue
             if _holds(document, example, whole):
                 edits |= {("examples", i, "facts", *path): v for path, v in changed.items()}
-                notes.append(f"例子“{example.name}”里的数已随门槛移动")
+                notes.append(example.name)
                 break
     return (rewritten(text, edits) if edits else text), notes
 
@@ -154,16 +153,27 @@ def _holds(document: PolicyDocument, example: Example, facts: Mapping[str, Any])
     )
 
 
-def _shift(old: Any, new: Any) -> tuple[Any, Any, Any] | None:
-    """Old value, distance and the nearest step, for a pair of numbers or dates."""
-    if isinstance(old, bool) or isinstance(new, bool):
-        return None
-    if isinstance(old, int | Decimal) and isinstance(new, int | Decimal):
-        whole = isinstance(old, int) and isinstance(new, int)
-        return Decimal(old), Decimal(new) - Decimal(old), Decimal(1) if whole else CENT
-    if isinstance(old, date) and isinstance(new, date):
-        return old, new - old, DAY
-    return None
+@dataclass(frozen=True)
+class _Shift:
+    """One changed value: its parameter, where it stood, how far it went, and the next step."""
+
+    parameter: str
+    old: Any
+    distance: Any
+    step: Any
+
+
+def _shifts(changes: Mapping[Path, tuple[Any, Any]]) -> Iterator[_Shift]:
+    for path, (old, new) in changes.items():
+        if "parameters" not in path or isinstance(old, bool):
+            continue
+        name = path[path.index("parameters") + 1]
+        if isinstance(old, int | Decimal) and isinstance(new, int | Decimal):
+            whole = isinstance(old, int) and isinstance(new, int)
+            step = Decimal(1) if whole else CENT
+            yield _Shift(name, Decimal(old), Decimal(new) - Decimal(old), step)
+        elif isinstance(old, date) and isinstance(new, date):
+            yield _Shift(name, old, new - old, DAY)
 
 
 def _set(data: Any, path: Path, value: Any) -> None:
@@ -173,20 +183,27 @@ def _set(data: Any, path: Path, value: Any) -> None:
 
 
 def _candidates(
-    facts: Mapping[str, Any], shifts: list[tuple[Any, Any, Any]]
+    document: PolicyDocument, example: Example, facts: Mapping[str, Any], shifts: list[_Shift]
 ) -> Iterator[dict[Path, Any]]:
     """Ways to move values of an example: those beside the old threshold first."""
+    fails = not _holds(document, example, example.facts)
+    spoken = {
+        name for rule in document.rules if rule.id in example.expect for name in rule.parameters
+    }
     trials = 0
-    for old, distance, step in shifts:
-        leaves = [
-            (path, value, abs(_number(value, old) - old) <= step * 2)
-            for path, value in _leaves(facts, ())
-            if _comparable(value, old)
-        ]
-        near = {path: _moved(value, distance) for path, value, is_near in leaves if is_near}
-        singles = [{p: _moved(v, distance)} for p, v, is_near in leaves if is_near]
-        others = [{p: _moved(v, distance)} for p, v, is_near in leaves if not is_near]
-        for changed in ([near] if len(near) > 1 else []) + singles + others:
+    for shift in shifts:
+        near, far = {}, {}
+        for path, value in _leaves(facts, ()):
+            if _comparable(value, shift.old):
+                beside = abs(_number(value, shift.old) - shift.old) <= shift.step
+                (near if beside else far)[path] = _moved(value, shift.distance)
+        ways = [near] if len(near) > 1 else []
+        ways += [{path: value} for path, value in near.items()]
+        if fails:
+            ways += [{path: value} for path, value in far.items()]
+        elif shift.parameter not in spoken:
+            ways = []
+        for changed in ways:
             trials += 1
             if trials > MAX_TRIALS:
                 return

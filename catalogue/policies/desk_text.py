@@ -14,6 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from difflib import SequenceMatcher
 from typing import Any
 
 import yaml
@@ -289,3 +290,105 @@ def literal(value: Any, before: str) -> str:  # noqa: PLR0911  one return per ki
     if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
         return str(value)
     return json.dumps(value, ensure_ascii=False)
+
+
+# ------------------------------------------------------------------ telling
+
+
+def shown(place: Place, terms: Mapping[str, str]) -> str:
+    """A place's value as a person reads it."""
+    value = place.value
+    if value is None:
+        return "没有"
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    if place.kind == "money":
+        return f"{Decimal(value):,.2f} 元"
+    if place.kind == "rate":
+        return f"{percent(value)}%"
+    if isinstance(value, list):
+        return "、".join(terms.get(item, item) for item in value)
+    return f"{value} {place.unit}".strip() if place.kind == "number" else str(value)
+
+
+def percent(fraction: int | Decimal) -> str:
+    """A fraction as a percentage without needless zeros: 0.125 is 12.5."""
+    text = f"{Decimal(fraction) * 100:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@dataclass(frozen=True)
+class ChangedPlace:
+    """A place that differs between two texts, both values in words; empty where there is none."""
+
+    label: str
+    old: str
+    new: str
+    article: str
+    placeholder: bool
+
+
+def changed_places(old: str, new: str) -> list[ChangedPlace]:
+    """The places that differ; none when either text cannot be read."""
+    try:
+        before, after = read(old), read(new)
+    except PolicyRefused:
+        return []
+    terms = {**_terms(before), **_terms(after)}
+    olds = {place.path: place for place in places(before)}
+    news = {place.path: place for place in places(after)}
+    found = []
+    for path in dict.fromkeys((*news, *olds)):
+        one, two = olds.get(path), news.get(path)
+        words = [shown(place, terms) if place is not None else "" for place in (one, two)]
+        place = two or one
+        if words[0] != words[1] and place is not None:
+            found.append(ChangedPlace(place.label, *words, place.article, place.placeholder))
+    return found
+
+
+def _terms(source: Source) -> dict[str, str]:
+    terms = source.data.get("terms")
+    if not isinstance(terms, dict):
+        return {}
+    return {str(key): name for key, name in terms.items() if isinstance(name, str)}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One row of a comparison: line number and text at either side; None where there is none."""
+
+    kind: str
+    old_line: int | None
+    old: str
+    new_line: int | None
+    new: str
+
+
+CONTEXT = 2
+
+
+def side_by_side(old: str, new: str) -> list[list[Pair]]:
+    """The places where two texts differ, each with the lines around it."""
+    olds, news = old.splitlines(), new.splitlines()
+    matcher = SequenceMatcher(None, olds, news, autojunk=len(olds) + len(news) > 2000)
+    return [
+        [pair for code in group for pair in _pairs(code, olds, news)]
+        for group in matcher.get_grouped_opcodes(CONTEXT)
+    ]
+
+
+def _pairs(
+    code: tuple[str, int, int, int, int], olds: list[str], news: list[str]
+) -> Iterator[Pair]:
+    kind, old_from, old_to, new_from, new_to = code
+    for i in range(max(old_to - old_from, new_to - new_from)):
+        a, b = old_from + i, new_from + i
+        has_old, has_new = a < old_to, b < new_to
+        yield Pair(
+            "same" if kind == "equal" else "changed",
+            a + 1 if has_old else None,
+            olds[a] if has_old else "",
+            b + 1 if has_new else None,
+            news[b] if has_new else "",
+        )
