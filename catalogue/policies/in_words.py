@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from catalogue.policies.document import STAGES, Parameter, PolicyDocument
+from catalogue.policies.document import STAGES, Line, Parameter, PolicyDocument
 from catalogue.policies.expressions import Run
 from catalogue.policies.wording import Hole, Sentence, shown
 
@@ -27,7 +27,9 @@ class Telling:
             parameter = self.parameters[name]
             # The author writes the unit beside a bare number.
             return (
-                str(parameter.value) if parameter.kind == "count" else parameter.shown(self.terms)
+                str(parameter.value)
+                if (parameter.kind, parameter.shape) == ("count", "one")
+                else parameter.shown(self.terms)
             )
         outcome = self.run.run(hole.expression)
         return shown(outcome.value, hole.kind, self.terms) if outcome.known else "…"
@@ -44,14 +46,27 @@ class Telling:
         return any(self.parameters[name].placeholder for name in names)
 
 
+ANSWERED = {
+    "text": "文字",
+    "textarea": "一段文字",
+    "boolean": "是或否",
+    "date": "日期",
+    "money": "金额",
+    "count": "个数",
+    "rate": "比例",
+    "choice": "选一项",
+}
+
+
 def rules_in_words(document: PolicyDocument, day: date) -> list[dict[str, Any]]:
-    """Every rule as a sentence, with its article and what a failure leads to."""
+    """Every rule as a sentence, with its article, whom it concerns, and what a failure does."""
     words = Telling(document, day)
     return [
         {
             "id": rule.id,
             "title": rule.title,
             "words": words(rule.words),
+            "scope": words(rule.applies_words) if rule.applies_words else "",
             "article": rule.article,
             "slug": document.articles[rule.article].slug,
             "otherwise": "不符合" if rule.otherwise == "ineligible" else "转人工审查",
@@ -66,6 +81,7 @@ def worksheet_in_words(document: PolicyDocument, day: date) -> list[dict[str, An
     words = Telling(document, day)
     return [
         {
+            "id": line.id,
             "words": words(line.words),
             "article": line.article,
             "slug": document.articles[line.article].slug,
@@ -73,6 +89,42 @@ def worksheet_in_words(document: PolicyDocument, day: date) -> list[dict[str, An
         }
         for line in document.worksheet
     ]
+
+
+def question_rows(document: PolicyDocument) -> list[dict[str, Any]]:
+    """What the form asks, and beside each question the article that wants to know."""
+    return [
+        {
+            "id": answer.id,
+            "label": answer.label,
+            "hint": answer.hint,
+            "answered": "、".join(answer.options.values()) or ANSWERED[answer.type],
+            "required": answer.required,
+            "article": answer.article,
+            "slug": document.articles[answer.article].slug,
+        }
+        for answer in document.answers
+    ]
+
+
+def resting_on(document: PolicyDocument) -> dict[str, list[dict[str, str]]]:
+    """Article → what rests on it: conditions, steps, numbers, questions and materials."""
+    found: dict[str, list[dict[str, str]]] = {key: [] for key in document.articles}
+    parts = (
+        ("条件", "rule", [(r.id, r.title, r.article) for r in document.rules]),
+        ("测算", "step", [(w.id, f"第 {i} 步", w.article) for i, w in _numbered(document)]),
+        ("数", "parameter", [(n, p.label, p.article) for n, p in document.parameters.items()]),
+        ("问题", "question", [(a.id, a.label, a.article) for a in document.answers]),
+        ("材料", "material", [(m.id, m.name, m.article) for m in document.materials]),
+    )
+    for kind, place, items in parts:
+        for key, label, article in items:
+            found[article].append({"kind": kind, "anchor": f"{place}-{key}", "label": label})
+    return found
+
+
+def _numbered(document: PolicyDocument) -> list[tuple[int, Line]]:
+    return list(enumerate(document.worksheet, 1))
 
 
 def parameter_rows(document: PolicyDocument) -> list[dict[str, Any]]:
@@ -89,6 +141,7 @@ def parameter_rows(document: PolicyDocument) -> list[dict[str, Any]]:
 def _row(document: PolicyDocument, parameter: Parameter, when: str) -> dict[str, Any]:
     article = document.articles[parameter.article]
     return {
+        "name": parameter.name,
         "label": parameter.label,
         "when": when,
         "value": parameter.shown(document.terms),

@@ -22,9 +22,10 @@ class Policy(Keyed, db.Model):
     title: Mapped[str]
     effective_from: Mapped[date]
     effective_to: Mapped[date | None]
-    source: Mapped[str]
+    # Large, and read only when a version is loaded for the first time or handed out.
+    source: Mapped[str] = mapped_column(deferred=True)
     sha256: Mapped[str]
-    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB, deferred=True)
     published_at: Mapped[datetime] = mapped_column(default=utc_now)
     __table_args__ = (
         UniqueConstraint("scheme", "version"),

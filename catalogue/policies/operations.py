@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import structlog
 from flask import current_app
-from sqlalchemy import Date, Row, cast, exists, func, or_, select
+from sqlalchemy import Date, Row, cast, column, exists, func, or_, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -22,6 +23,7 @@ from catalogue.errors import Refused
 from catalogue.jobs import enqueue
 from catalogue.policies import record as decision
 from catalogue.policies import rules
+from catalogue.policies.comparison import Comparison, compare
 from catalogue.policies.document import PolicyDocument
 from catalogue.policies.models import DecisionRecord, Policy, ReplayRun, Round
 from catalogue.policies.source import PolicyRefused, read
@@ -34,6 +36,7 @@ REPLAY = "replay_records"
 # A chunk must be done well within the lease of a job (60 s), on a busy machine too.
 REPLAYED_A_CHUNK = 1_000
 NAMED_DIFFERENT = 20
+RECENT_RECORDS = 500
 
 
 def publish(text: str, actor: User | None) -> Policy:
@@ -120,14 +123,25 @@ def load_policies(folder: Path | str, actor: User | None) -> list[Policy]:
     ]
 
 
-@lru_cache(maxsize=64)
-def _loaded(sha256: str, text: str) -> PolicyDocument:
+@lru_cache(maxsize=128)
+def _loaded(sha256: str) -> PolicyDocument:
+    text = db.session.scalars(select(Policy.source).where(Policy.sha256 == sha256)).one()
     return rules.load(text, run_examples=False)
 
 
 def document_of(policy: Policy) -> PolicyDocument:
     """The engine's form of a stored version, cached by its hash."""
-    return _loaded(policy.sha256, policy.source)
+    return _loaded(policy.sha256)
+
+
+@lru_cache(maxsize=64)
+def _compared(old: str, new: str) -> Comparison:
+    return compare(_loaded(old), _loaded(new))
+
+
+def comparison_of(old: Policy, new: Policy) -> Comparison:
+    """What differs between two stored versions; they never change, so it is found once."""
+    return _compared(old.sha256, new.sha256)
 
 
 def open_round(
@@ -213,21 +227,38 @@ def current_rounds(now: datetime, recent: datetime) -> list[Round]:
     )
 
 
-def newest_versions() -> dict[str, Policy]:
-    """Scheme → the version whose effective range begins last."""
-    rows = db.session.scalars(select(Policy).order_by(Policy.effective_from, Policy.id))
-    return {policy.scheme: policy for policy in rows}
+def all_versions() -> dict[str, list[Policy]]:
+    """Scheme → its versions, the newest first; their texts stay in the database."""
+    found: dict[str, list[Policy]] = {}
+    order = (Policy.effective_from.desc(), Policy.id.desc())
+    for policy in db.session.scalars(select(Policy).order_by(*order)):
+        found.setdefault(policy.scheme, []).append(policy)
+    return found
 
 
-def version_for(scheme: str, day: date) -> Policy | None:
-    """The version under which a round of the scheme opens on that day.
+def governing(versions: list[Policy], day: date) -> Policy | None:
+    """Of the versions of one scheme the one under which a round opens on that day.
 
     A version whose own range holds the day goes before one that is only continued (示范沿用).
     """
-    begun = [policy for policy in versions_of(scheme) if policy.effective_from <= day]
+    begun = [policy for policy in versions if policy.effective_from <= day]
     own = (p for p in begun if p.effective_to is None or p.effective_to >= day)
     continued = (p for p in begun if document_of(p).covers(day))
     return next(own, None) or next(continued, None)
+
+
+def newest_versions() -> dict[str, Policy]:
+    """Scheme → the version that governs today; the newest where none does."""
+    today = utc_now().astimezone(SHANGHAI).date()
+    return {
+        scheme: governing(versions, today) or versions[0]
+        for scheme, versions in all_versions().items()
+    }
+
+
+def version_for(scheme: str, day: date) -> Policy | None:
+    """The version under which a round of the scheme opens on that day."""
+    return governing(versions_of(scheme), day)
 
 
 def versions_of(scheme: str) -> list[Policy]:
@@ -239,6 +270,32 @@ def versions_of(scheme: str) -> list[Policy]:
             .order_by(Policy.effective_from.desc(), Policy.id.desc())
         )
     )
+
+
+def decided_by(policy: Policy, rules: list[str]) -> dict[str, dict[str, int]]:
+    """Rule → result → how many of the newest records of a version came out so.
+
+    Only the newest ``RECENT_RECORDS`` are looked at, so a page that asks stays quick.
+    """
+    newest = (
+        select(DecisionRecord.record)
+        .where(DecisionRecord.policy_id == policy.id)
+        .order_by(DecisionRecord.id.desc())
+        .limit(RECENT_RECORDS)
+        .subquery()
+    )
+    findings = func.jsonb_array_elements(cast(newest.c.record, JSONB)["findings"])
+    finding = findings.table_valued(column("value", JSONB)).lateral()
+    rule, result = finding.c.value["rule"].astext, finding.c.value["result"].astext
+    counts: dict[str, dict[str, int]] = {name: {} for name in rules}
+    for name, came_out, count in db.session.execute(
+        select(rule, result, func.count())
+        .select_from(newest.join(finding, true()))
+        .group_by(rule, result)
+    ):
+        if name in counts:
+            counts[name][came_out] = count
+    return counts
 
 
 # ------------------------------------------------------------------ decision records

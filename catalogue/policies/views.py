@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask_login import current_user
 from sqlalchemy import select
 
@@ -28,48 +28,57 @@ CLOSED_SHOWN_FOR = timedelta(days=60)
 @public
 def schemes() -> Any:
     now = utc_now()
-    newest = operations.newest_versions()
+    today = now.astimezone(SHANGHAI).date()
+    versions = operations.all_versions()
     rounds = operations.current_rounds(now, now - CLOSED_SHOWN_FOR)
-    return render_template(
-        "policies/schemes.html",
-        schemes=[
+    found = []
+    for scheme, name in SCHEMES.items():
+        policies = versions.get(scheme, [])
+        shown = operations.governing(policies, today) or next(iter(policies), None)
+        found.append(
             {
                 "id": scheme,
                 "name": name,
-                "policy": newest.get(scheme),
-                "document": operations.document_of(newest[scheme]) if scheme in newest else None,
+                "policy": shown,
+                "document": shown and operations.document_of(shown),
+                "versions": policies,
                 "rounds": [
                     (opened, presenting.deadline_of(opened, now))
                     for opened in rounds
                     if opened.scheme == scheme
                 ],
             }
-            for scheme, name in SCHEMES.items()
-        ],
-        may_apply=_may_apply(),
-    )
+        )
+    return render_template("policies/schemes.html", schemes=found, may_apply=_may_apply())
 
 
 def _may_apply() -> bool:
     return bool(current_user.is_authenticated and current_user.has_role("applicant"))
 
 
+def _today() -> date:
+    return utc_now().astimezone(SHANGHAI).date()
+
+
 @bp.get("/schemes/<scheme>")
 @public
 def scheme(scheme: str) -> Any:
-    return _rules_page(operations.newest_versions().get(scheme) or abort(404))
+    versions = operations.versions_of(scheme) or abort(404)
+    return _rules_page(operations.governing(versions, _today()) or versions[0], versions)
 
 
 @bp.get("/schemes/<scheme>/<version>")
 @public
 def version(scheme: str, version: str) -> Any:
-    policy = db.session.scalar(
-        select(Policy).where(Policy.scheme == scheme, Policy.version == version)
-    )
-    return _rules_page(policy or abort(404))
+    versions = operations.versions_of(scheme)
+    return _rules_page(_one_of(versions, version), versions)
 
 
-def _rules_page(policy: Policy) -> Any:
+def _one_of(versions: list[Policy], version: str) -> Policy:
+    return next((p for p in versions if p.version == version), None) or abort(404)
+
+
+def _rules_page(policy: Policy, versions: list[Policy]) -> Any:
     document, now = operations.document_of(policy), utc_now()
     today = now.astimezone(SHANGHAI).date()
     rounds = db.session.scalars(
@@ -77,21 +86,85 @@ def _rules_page(policy: Policy) -> Any:
         .where(Round.policy_id == policy.id, Round.closes_at >= now)
         .order_by(Round.closes_at, Round.id)
     )
+    governing = operations.governing(versions, today)
     return render_template(
         "policies/rules.html",
         policy=policy,
         document=document,
-        versions=operations.versions_of(policy.scheme),
+        versions=versions,
+        governing=governing,
         rounds=[(opened, presenting.deadline_of(opened, now)) for opened in rounds],
         may_apply=_may_apply(),
         rules=in_words.rules_in_words(document, today),
         worksheet=in_words.worksheet_in_words(document, today),
+        questions=in_words.question_rows(document),
         parameters=in_words.parameter_rows(document),
         stages=in_words.stage_rows(document),
+        resting=in_words.resting_on(document),
         confidence=CONFIDENCE,
         rounding=ROUNDING,
         continued=document.is_continued(today),
     )
+
+
+@bp.get("/schemes/<scheme>/<version>.yaml")
+@public
+def text(scheme: str, version: str) -> Any:
+    """The published bytes, word for word: what decision records are replayed under."""
+    policy = _one_of(operations.versions_of(scheme), version)
+    response = Response(policy.source.encode(), mimetype="application/yaml")
+    response.headers["Content-Disposition"] = f'attachment; filename="{scheme}-{version}.yaml"'
+    response.set_etag(policy.sha256)
+    return response.make_conditional(request)
+
+
+@bp.get("/schemes/<scheme>/<version>/articles/<slug>")
+@public
+def article(scheme: str, version: str, slug: str) -> Any:
+    policy = _one_of(operations.versions_of(scheme), version)
+    document = operations.document_of(policy)
+    found = next((a for a in document.articles.values() if a.slug == slug), None) or abort(404)
+    return render_template(
+        "policies/article.html",
+        policy=policy,
+        document=document,
+        article=found,
+        resting=in_words.resting_on(document)[found.key],
+        rules=[
+            rule
+            for rule in in_words.rules_in_words(document, _today())
+            if rule["article"] == found.key
+        ],
+        people=[item["text"] for item in document.people if item["article"] == found.key],
+        decided=operations.decided_by(policy, [r.id for r in document.rules]),
+        recent=operations.RECENT_RECORDS,
+        confidence=CONFIDENCE,
+    )
+
+
+@bp.get("/schemes/<scheme>/changes")
+@public
+def changes(scheme: str) -> Any:
+    versions = operations.versions_of(scheme) or abort(404)
+    new = _chosen(versions, "to", 0)
+    old = _chosen(versions, "from", min(versions.index(new) + 1, len(versions) - 1))
+    if versions.index(old) < versions.index(new):
+        old, new = new, old
+    return render_template(
+        "policies/changes.html",
+        scheme=scheme,
+        name=SCHEMES[scheme],
+        versions=versions,
+        old=old,
+        new=new,
+        comparison=operations.comparison_of(old, new) if old is not new else None,
+    )
+
+
+def _chosen(versions: list[Policy], key: str, default: int) -> Policy:
+    """The version that the address names; the default when it names none."""
+    wanted = request.args.get(key, "")
+    return _one_of(versions, wanted) if wanted else versions[default]
 
 
 @bp.route("/rounds/new", methods=["GET", "POST"])

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from catalogue.audit.models import AuditEvent
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.errors import Refused
 from catalogue.policies import operations
+from catalogue.policies.document import SCHEMES
 from catalogue.policies.models import Policy, Round
 from tests import builders
 from tests.policies.small import TEXT, changed
 
 OPENS = datetime(2026, 9, 1, 9, tzinfo=SHANGHAI)
 CLOSES = datetime(2026, 11, 30, 17, tzinfo=SHANGHAI)
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements that reach the database meanwhile."""
+    seen: list[str] = []
+
+    def note(_c: Any, _k: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
 
 
 def published(scheme: str) -> Policy:
@@ -165,7 +184,7 @@ def test_anyone_reads_the_schemes_and_their_rules(client: FlaskClient) -> None:
     assert client.get(document.address).text.count("示范参数") == rules.text.count("示范参数")
 
 
-@pytest.mark.parametrize("scheme", ["catalogue", "first_set", "first_version", "first_batch"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_each_rules_page_tells_every_rule_without_gaps(client: FlaskClient, scheme: str) -> None:
     policy = published(scheme)
     db.session.commit()
@@ -174,6 +193,62 @@ def test_each_rules_page_tells_every_rule_without_gaps(client: FlaskClient, sche
     assert "未填" not in page
     for rule in operations.document_of(policy).rules:
         assert f'id="rule-{rule.id}"' in page
+
+
+def test_the_published_bytes_are_handed_out_word_for_word(client: FlaskClient) -> None:
+    policy = published("catalogue")
+    db.session.commit()
+    answer = client.get(f"/schemes/catalogue/{policy.version}.yaml")
+    assert hashlib.sha256(answer.data).hexdigest() == policy.sha256
+    assert answer.mimetype == "application/yaml"
+    again = client.get(
+        f"/schemes/catalogue/{policy.version}.yaml",
+        headers={"If-None-Match": answer.headers["ETag"]},
+    )
+    assert again.status_code == 304
+    assert client.get("/schemes/catalogue/none.yaml").status_code == 404
+
+
+def test_what_changed_between_two_versions_is_told_side_by_side(client: FlaskClient) -> None:
+    published("first_version")
+    db.session.commit()
+    page = client.get("/schemes/first_version/changes")
+    assert page.status_code == 200
+    assert "2019-1 版 → 2020-1 版" in page.text
+    assert "少一个条件：原来因此不符合的不再受限" in page.text
+    assert "发票日期起由 2016-06-01 推迟到 2019-05-25：更少单位符合" in page.text
+    turned = client.get("/schemes/first_version/changes?from=2020-1&to=2019-1")
+    assert "2019-1 版 → 2020-1 版" in turned.text
+    assert "选的是同一版" in client.get("/schemes/first_version/changes?from=2019-1&to=2019-1").text
+    assert client.get("/schemes/first_version/changes?from=none").status_code == 404
+    assert client.get("/schemes/nothing/changes").status_code == 404
+
+
+def test_an_article_tells_what_rests_on_it_and_what_it_decided(client: FlaskClient) -> None:
+    application = builders.submitted("first_version", amounts_fen=(100_000_00,))
+    policy = application.policy
+    db.session.commit()
+    document = operations.document_of(policy)
+    decided = operations.decided_by(policy, ["total-sales"])
+    assert decided == {"total-sales": {"fail": 1}}
+    slug = document.articles["申报要求3"].slug
+    page = client.get(f"{document.address}/articles/{slug}").text
+    for place in ("#rule-total-sales", "#parameter-min_total_sales", "#step-base"):
+        assert f"{document.address}{place}" in page
+    assert client.get(f"{document.address}/articles/none").status_code == 404
+
+
+def test_the_index_asks_the_database_the_same_however_many_versions_there_are(
+    client: FlaskClient,
+) -> None:
+    operations.load_policies(builders.POLICIES, None)
+    db.session.commit()
+    client.get("/schemes")
+    with counted() as statements:
+        page = client.get("/schemes")
+    assert page.text.count("（现用）") == len(SCHEMES)
+    assert len(statements) <= 3
+    assert not any("policy.source" in statement for statement in statements)
 
 
 def test_a_scheme_or_version_that_is_not_there_is_404(client: FlaskClient) -> None:
