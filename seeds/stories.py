@@ -22,6 +22,7 @@ from catalogue.policies.operations import document_of
 from catalogue.products.models import Product
 from catalogue.reviews import operations as reviews
 from catalogue.reviews.rules import Opinion
+from catalogue.working_days import UnknownYear, add_working_days
 from seeds.firms import signatory_of
 from workers.tasks import HANDLERS
 
@@ -54,9 +55,18 @@ def sample_pdf(title: str) -> bytes:
 
 
 def contract_rows(
-    closes_on: date, amounts_fen: tuple[int, ...], prefix: str, *, received: bool = True
+    year: int,
+    closes_on: date,
+    amounts_fen: tuple[int, ...],
+    prefix: str,
+    *,
+    received: bool = True,
 ) -> list[dict[str, Any]]:
-    """Contracts a month apart, the newest six weeks before the round closes."""
+    """Contracts a month apart, the newest six weeks before the round closes.
+
+    Invoices are of the round's own ``year``, as 首批次 wants them, whatever the day it closes on.
+    """
+    first, last = date(year, 1, 1), date(year, 12, 31)
     rows = []
     for position, amount in enumerate(amounts_fen):
         signed = closes_on - timedelta(days=45 + 30 * (len(amounts_fen) - 1 - position))
@@ -66,7 +76,7 @@ def contract_rows(
                 "buyer_name": BUYERS[position % len(BUYERS)],
                 "buyer_credit_code": BUYER_CODES[position % len(BUYER_CODES)],
                 "signed_on": signed,
-                "invoiced_on": signed + timedelta(days=5),
+                "invoiced_on": min(max(signed + timedelta(days=5), first), last),
                 "amount_fen": amount,
                 "received_fen": amount if received else None,
             }
@@ -101,7 +111,8 @@ def fill(
         closes_on = application.round.closes_at.astimezone(SHANGHAI).date()
         amounts = amounts_fen or AMOUNTS[application.scheme]
         prefix = f"HT-{application.number[3:]}"
-        rows = contract_rows(closes_on, amounts, prefix, received=received)
+        year = application.round.year
+        rows = contract_rows(year, closes_on, amounts, prefix, received=received)
         applications.save_contracts(application, rows, clerk)
     for material in document.materials:
         if material.required:
@@ -166,8 +177,22 @@ def conclude_review(application: Application, officer: User) -> None:
     db.session.commit()
 
 
+def announced_on(today: date, working_days: int) -> date:
+    """``today``, or the last day before it whose notice ends in a year with a known calendar."""
+    while True:
+        try:
+            add_working_days(today, working_days)
+        except UnknownYear:
+            today -= timedelta(days=1)
+        else:
+            return today
+
+
 def approve(chosen: list[Application], approver: User, days_ago: int = 0) -> Notice:
     """Approved and put on notice, now or some days ago."""
+    today = utc_now().astimezone(SHANGHAI).date() - timedelta(days=days_ago)
+    days = document_of(chosen[0].policy).notice_working_days.value
+    days_ago += (today - announced_on(today, days)).days
     now = utc_now() - timedelta(days=days_ago) if days_ago else None
     notice = reviews.approve(chosen, approver, now=now)
     db.session.commit()

@@ -194,9 +194,10 @@ def round_of(scheme: str) -> Round:
     return db.session.scalars(select(Round).join(Policy).where(Policy.scheme == scheme)).one()
 
 
-def closing_day(scheme: str) -> date:
-    """The day (Shanghai) on which the scheme's round closes; within ``rooms``."""
-    return round_of(scheme).closes_at.astimezone(SHANGHAI).date()
+def year_and_close(scheme: str) -> tuple[int, date]:
+    """The scheme's round: its year, and the day (Shanghai) on which it closes; within ``rooms``."""
+    opened = round_of(scheme)
+    return opened.year, opened.closes_at.astimezone(SHANGHAI).date()
 
 
 def application(number: str) -> Application:

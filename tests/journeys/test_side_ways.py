@@ -54,7 +54,7 @@ def test_a_first_batch_counts_only_contracts_that_are_large_enough(
     with portal.rooms():
         number = portals.draft("first_batch", 2, "material", 1)
         rows = stories.contract_rows(
-            portals.closing_day("first_batch"), (620_000_00, 499_999_99, 815_000_53), "PC-2026"
+            *portals.year_and_close("first_batch"), (620_000_00, 499_999_99, 815_000_53), "PC-2026"
         )
     clerk = enter("firm3@demo.test")
     steps.fill_contracts(clerk, number, rows)

@@ -238,7 +238,7 @@ def _claim(
     """A first version sold three times, up to its notice; its number."""
     number = steps.start_application(firm, "first_version", SOFTWARE)
     with portal.rooms():
-        rows = contract_rows(portals.closing_day("first_version"), AMOUNTS, "LC-2026")
+        rows = contract_rows(*portals.year_and_close("first_version"), AMOUNTS, "LC-2026")
     steps.fill_contracts(firm, number, rows)
     _fill(firm, portal, number)
     steps.submit(firm, number)
