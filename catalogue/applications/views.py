@@ -38,7 +38,6 @@ from catalogue.products.models import Product
 
 bp = Blueprint("applications", __name__)
 bp.register_blueprint(downloads.bp)
-bp.register_blueprint(downloads.bp)
 
 PER_PAGE = 20
 
