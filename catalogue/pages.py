@@ -53,6 +53,7 @@ PUBLIC_NAVIGATION = (
 )
 FIRM_NAVIGATION = (
     ("申报", "applications.index"),
+    ("适合我", "applications.fitting.fits"),
     ("产品", "products.index"),
     ("资金", "funds.mine"),
     ("单位资料", "enterprises.profile"),
@@ -187,7 +188,13 @@ def _footer() -> list[dict[str, Any]]:
         return {"label": label, "url": url_for(endpoint)}
 
     return [
-        {"title": "按什么办", "links": [link("申报事项与条文", "policies.schemes")]},
+        {
+            "title": "按什么办",
+            "links": [
+                link("申报事项与条文", "policies.schemes"),
+                link("自测能不能报", "policies.trial.schemes"),
+            ],
+        },
         {
             "title": "公开",
             "links": [link("产品目录", "listings.catalogue"), link("公示公告", "notices.notices")],

@@ -33,13 +33,19 @@ LIMITS = {
     "certificates.check_file": ("20 per minute", ["POST"]),
     "certificates.show": ("120 per minute", ["GET"]),
     "listings.listings": ("300 per minute", ["GET"]),
+    "policies.trial.self_check": ("30 per minute", ["POST"]),
+    "policies.trial.what_if": ("30 per minute", ["POST", "GET"]),
 }
+# Posts that change nothing and keep nothing need no token, and so set no cookie.
+KEEPS_NOTHING = ("policies.trial.self_check", "policies.trial.what_if")
 
 
 def register(app: Flask) -> None:
     """Install the hooks that run around every request."""
     # The views know their limiter only weakly; somebody must hold it.
     limiter = app.extensions["limiter_of_strangers"] = Limiter(get_remote_address, app=app)
+    for endpoint in KEEPS_NOTHING:
+        app.extensions["csrf"].exempt(app.view_functions[endpoint])
     for endpoint, (limit, methods) in LIMITS.items():
         view: Any = limiter.limit(limit, methods=methods)(app.view_functions[endpoint])
         app.view_functions[endpoint] = view

@@ -12,7 +12,7 @@ from flask_login import current_user
 from sqlalchemy import func, select
 
 from catalogue.accounts.access import allow
-from catalogue.applications import downloads, drafts, operations, states
+from catalogue.applications import downloads, drafts, fitting_views, operations, states
 from catalogue.applications.forms import (
     DeclarationForm,
     ReasonForm,
@@ -38,6 +38,7 @@ from catalogue.products.models import Product
 
 bp = Blueprint("applications", __name__)
 bp.register_blueprint(downloads.bp)
+bp.register_blueprint(fitting_views.bp)
 
 PER_PAGE = 20
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import BinaryIO
 
@@ -9,6 +10,7 @@ from sqlalchemy import Integer, cast, func, select, tuple_
 
 from catalogue.accounts.models import User
 from catalogue.applications.facts import KnownListing, listing_known_by
+from catalogue.applications.fitting import listings_known_by
 from catalogue.applications.models import Application
 from catalogue.applications.operations import when
 from catalogue.audit.operations import record
@@ -101,6 +103,17 @@ def listing_of_product(product_id: int) -> KnownListing | None:
         .limit(1)
     ).first()
     return None if row is None else KnownListing(*row)
+
+
+@listings_known_by
+def listings_of_products(product_ids: Sequence[int]) -> dict[int, KnownListing]:
+    """The newest entry in the catalogue of each of these products."""
+    rows = db.session.execute(
+        select(Listing.product_id, Listing.number, Listing.listed_on, Listing.valid_until)
+        .where(Listing.product_id.in_(product_ids), Listing.status == "listed")
+        .order_by(Listing.id)
+    )
+    return {product_id: KnownListing(*entry) for product_id, *entry in rows}
 
 
 @when("revoke")

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader, nodes
 
+from catalogue.security import KEEPS_NOTHING
+
 FOLDER = Path(__file__).resolve().parents[2] / "templates"
 TEMPLATES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.html"))
 ENVIRONMENT = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
@@ -67,6 +69,8 @@ def test_posted_form_carries_its_token(name: str) -> None:
     for form in re.findall(
         r"<form\b[^>]*method=.post.*?</form>", source(name), re.DOTALL | re.IGNORECASE
     ):
+        if any(f"url_for('{endpoint}'" in form.replace('"', "'") for endpoint in KEEPS_NOTHING):
+            continue
         assert re.search(r"csrf_token|hidden_tag\(\)", form), f"{name}: a form without token"
 
 
