@@ -75,6 +75,8 @@ STAFF_NAVIGATION = {
     ),
     "buyer": (("产品目录", "listings.catalogue"), ("公示公告", "notices.notices")),
 }
+# The entry for those pages of a room that have none of their own.
+STANDS_FOR = {"funds": "funds.lists", "policies": "policies.schemes"}
 
 bp = Blueprint("pages", __name__)
 
@@ -162,17 +164,24 @@ def _navigation() -> list[dict[str, Any]]:
         for role, links in STAFF_NAVIGATION.items():
             if user.has_role(role):
                 entries += [link for link in links if link not in entries]
-    room = request.blueprint
+    current = _current([endpoint for _, endpoint in entries])
     items = []
     for label, endpoint in entries:
-        current = request.endpoint == endpoint or (
-            endpoint.split(".")[0] == room and not any(request.endpoint == e for _, e in entries)
-        )
-        item = {"label": label, "url": url_for(endpoint), "current": current, "count": None}
+        item: dict[str, Any] = {"label": label, "url": url_for(endpoint), "count": None}
+        item["current"] = endpoint == current
         if endpoint == "messages.home":
             item["count"] = count_waiting(user) or None
         items.append(item)
     return items
+
+
+def _current(endpoints: list[str]) -> str | None:
+    """The one entry that this page belongs to, if any."""
+    if request.endpoint in endpoints:
+        return request.endpoint
+    room = request.blueprint or ""
+    of_room = [endpoint for endpoint in endpoints if endpoint.rpartition(".")[0] == room]
+    return next((e for e in of_room if e == STANDS_FOR.get(room)), next(iter(of_room), None))
 
 
 def _address() -> str:
