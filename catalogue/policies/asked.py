@@ -117,8 +117,9 @@ def stages_of(reader: Reader) -> tuple[str, ...]:
     """The stages that an application goes through, in the order of STAGES."""
     stages = reader.typed(reader.source.data.get("stages"), list, "stages", [], ("stages",))
     for position, stage in enumerate(stages):
-        if stage not in STAGES:
-            reader.fault(f"没有环节 {stage}，可用：{'、'.join(STAGES)}", "stages", position)
+        if not reader.known(stage, STAGES):
+            known_stages = "、".join(STAGES)
+            reader.fault(f"没有环节 {str(stage)[:20]}，可用：{known_stages}", "stages", position)
     known = [stage for stage in STAGES if stage in stages]
     if known != stages:
         reader.fault(f"环节须依次写：{'、'.join(STAGES)}", "stages")

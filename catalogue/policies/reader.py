@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from catalogue.policies.document import CONFIDENCE, Article
@@ -98,6 +98,11 @@ class Reader:
                 self.fault(f"缺 {key}", *path)
             return default or ""
         return self.typed(value, str, key, "", (*path, key))
+
+    @staticmethod
+    def known(value: Any, choices: Collection[str]) -> bool:
+        """Whether a value of any form is one of some words."""
+        return isinstance(value, str) and value in choices
 
     def flag(self, entry: Mapping[str, Any], key: str, path: Path) -> bool:
         """A yes or no; absent means no."""

@@ -52,12 +52,12 @@ def _examples(
             continue
         expect = reader.typed(entry.get("expect"), dict, "expect", {}, (*path, "expect"))
         for rule, result in expect.items():
-            if rule not in rules or result not in RESULTS:
+            if rule not in rules or not reader.known(result, RESULTS):
                 reader.fault(
                     f"没有规则 {rule}，或结果不是 pass、fail、unknown", *path, "expect", rule
                 )
         verdict = entry.get("verdict")
-        if verdict is not None and verdict not in VERDICTS:
+        if verdict is not None and not reader.known(verdict, VERDICTS):
             reader.fault(f"verdict 只能是 {'、'.join(sorted(VERDICTS))}", *path, "verdict")
         made.append(
             Example(
@@ -78,7 +78,7 @@ def _yuan(reader: Reader, amount: Any, path: Path) -> int | None:
     if amount is None:
         return None
     try:
-        return as_fen(amount)
+        return as_fen("" if isinstance(amount, bool) else amount)
     except (ValueError, TypeError, ArithmeticError):
         reader.fault("应是元，最多两位小数", *path)
         return None
@@ -108,7 +108,7 @@ def _top(reader: Reader) -> None:
     for key in REQUIRED:
         if not data.get(key):
             reader.fault(f"缺 {key} 这一节")
-    if data.get("scheme") not in SCHEMES:
+    if not reader.known(data.get("scheme"), SCHEMES):
         reader.fault(f"scheme 只能是 {'、'.join(SCHEMES)}", "scheme")
     if not isinstance(data.get("version"), str) or not VERSION.fullmatch(data["version"]):
         reader.fault("version 用引号括起，字母、数字、点和短横线", "version")
