@@ -13,11 +13,12 @@ import flask_migrate
 from flask import Flask, current_app
 from sqlalchemy import exists, select
 
-from catalogue import embedded, supervisor
+from catalogue import embedded, keys, supervisor
 from catalogue.accounts.models import ROLES, User
 from catalogue.applications import operations as applications
 from catalogue.audit import log
 from catalogue.audit import operations as audit
+from catalogue.certificates import status_files
 from catalogue.config import ROOT, Config, demo_password
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.documents import fonts
@@ -58,9 +59,10 @@ def check() -> None:
 @click.command("daily")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="As of the end of this day.")
 def daily(day: datetime | None) -> None:
-    """Close the notices whose period is over, as the clock does every day."""
+    """Close the notices whose period is over and sign the day's statuses, as the clock does."""
     now = utc_now() if day is None else datetime.combine(day.date(), time.max, SHANGHAI)
     closed = notices.close_due(now)
+    status_files.make(now.astimezone(SHANGHAI).date(), keys.of(current_app.config))
     db.session.commit()
     click.echo(f"{closed} cleared; the worker concludes them.")
 
@@ -156,7 +158,7 @@ def _welcome(config: Config) -> str:
     """The address and a table of the demo accounts, for the terminal."""
     password = demo_password(config)
     # Publishing a policy takes two administrators.
-    names = [*ROLES, "administrator2"]
+    names = [*ROLES, "secretary", "administrator2"]
     rows = [f"    {name:<14} {name}@demo.test{'':<{14 - len(name)}} {password}" for name in names]
     return "\n".join(
         [

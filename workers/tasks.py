@@ -12,7 +12,8 @@ from catalogue.applications import operations as applications
 from catalogue.applications.states import CHECK, CONCLUDE
 from catalogue.audit import log
 from catalogue.certificates import operations as certificates
-from catalogue.database import db, utc_now
+from catalogue.certificates import status_files
+from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.notices import operations as notices
 from catalogue.policies import backtest_runs
 from catalogue.policies import operations as policies
@@ -37,8 +38,10 @@ def sweep(celery: Celery) -> int:
 
 
 def daily() -> int:
-    """Close the notices whose time has come."""
-    closed = notices.close_due(utc_now())
+    """Close the notices whose time has come; sign the statuses of the day."""
+    now = utc_now()
+    closed = notices.close_due(now)
+    status_files.make(now.astimezone(SHANGHAI).date(), keys.of(current_app.config))
     db.session.commit()
     return closed
 
@@ -50,8 +53,10 @@ def records_replay() -> None:
 
 
 def sign_log() -> None:
-    """Sign the root of the public log when something was entered."""
-    log.sign_checkpoint(keys.of(current_app.config))
+    """Sign the root of the public log when something was entered; and a new day's statuses."""
+    key = keys.of(current_app.config)
+    log.sign_checkpoint(key)
+    status_files.make_missing(utc_now().astimezone(SHANGHAI).date(), key)
     db.session.commit()
 
 

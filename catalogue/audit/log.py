@@ -94,6 +94,15 @@ def checkpoint_bytes(count: int, root: str, at: datetime) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
+def as_signed(found: LogCheckpoint) -> dict[str, str]:
+    """A checkpoint as it is published: the exact text that its signature covers, and by whom."""
+    return {
+        "checkpoint": checkpoint_bytes(found.size, found.root, found.at).decode(),
+        "signature": found.signature,
+        "certificate": found.certificate,
+    }
+
+
 def sign_checkpoint(key: SigningKey) -> LogCheckpoint | None:
     """Sign the root of today's log; None while it is empty. An unchanged log is signed once."""
     db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})

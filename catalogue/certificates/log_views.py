@@ -71,7 +71,7 @@ def _entry(position: int) -> LogEntry:
 @bp.get("/checkpoint.json")
 @public
 def checkpoint() -> Any:
-    return jsonify(_signed(_checkpoint(request.args.get("size", type=int))))
+    return jsonify(log.as_signed(_checkpoint(request.args.get("size", type=int))))
 
 
 def _checkpoint(size: int | None) -> LogCheckpoint:
@@ -79,15 +79,6 @@ def _checkpoint(size: int | None) -> LogCheckpoint:
         return log.newest_checkpoint() or abort(404)
     found: LogCheckpoint | None = db.session.get(LogCheckpoint, size) if size < 2**63 else None
     return found or abort(404)
-
-
-def _signed(found: LogCheckpoint) -> dict[str, Any]:
-    """A checkpoint with the exact text that its signature covers."""
-    return {
-        "checkpoint": log.checkpoint_bytes(found.size, found.root, found.at).decode(),
-        "signature": found.signature,
-        "certificate": found.certificate,
-    }
 
 
 @bp.get("/inclusion.json")
@@ -99,7 +90,9 @@ def inclusion() -> Any:
     if found.position >= signed.size:
         abort(404)
     proof = log.prove_inclusion(found, signed.size)
-    return jsonify({"entry": log.as_published(found), "path": list(proof.path), **_signed(signed)})
+    return jsonify(
+        {"entry": log.as_published(found), "path": list(proof.path), **log.as_signed(signed)}
+    )
 
 
 @bp.get("/consistency.json")
@@ -111,7 +104,7 @@ def consistency() -> Any:
     if old.size > new.size:
         abort(404)
     path = log.prove_consistency(old.size, new.size)
-    return jsonify({"from": _signed(old), "to": _signed(new), "path": list(path)})
+    return jsonify({"from": log.as_signed(old), "to": log.as_signed(new), "path": list(path)})
 
 
 @bp.get("/entries.jsonl")

@@ -112,3 +112,21 @@ frozen_columns(
     ),
     once_set=True,
 )
+
+
+class StatusFile(Keyed, db.Model):
+    """A signed file with the status of every certificate on one day, for checks without us."""
+
+    __tablename__ = "status_file"
+    day: Mapped[date]
+    made_at: Mapped[datetime] = mapped_column(default=utc_now)
+    certificates: Mapped[int]
+    document_id: Mapped[int] = mapped_column(ForeignKey(Document.id), unique=True)
+    document: Mapped[Document] = relationship(lazy="joined")
+    __table_args__ = (
+        CheckConstraint("certificates >= 0", name="certificates"),
+        Index("ix_status_file_day", "day", "id"),
+    )
+
+
+frozen_columns(StatusFile.__table__, ("day", "made_at", "certificates", "document_id"))

@@ -19,7 +19,7 @@ from flask import (
 from flask_login import current_user
 
 from catalogue.accounts.access import public
-from catalogue.certificates import log_views, operations
+from catalogue.certificates import log_views, offline_views, operations
 from catalogue.certificates.forms import FileCheckForm
 from catalogue.certificates.models import Certificate
 from catalogue.certificates.rules import normal_number
@@ -29,6 +29,7 @@ from catalogue.documents.operations import open_document
 
 bp = Blueprint("certificates", __name__)
 bp.register_blueprint(log_views.bp)
+bp.register_blueprint(offline_views.bp)
 
 FIELD_NAMES = {
     "product": "产品",

@@ -1,0 +1,337 @@
+#!/usr/bin/env python3
+"""Checks the portal's certificates, records and log without the portal: a file of its own.
+
+It needs Python 3.11 or later with the packages `cryptography` and `asn1crypto`, and nothing of
+the portal. Keep root.pem from a source you trust, and take the signed status file of the day:
+
+    python verifier.py --root root.pem --status status.json FILE...
+
+A FILE is a certificate (PDF); a signed JSON file of the portal (decision record, notice, status
+file); a proof of the public log (inclusion.json, consistency.json); or the whole log
+(entries.jsonl), which is rebuilt and compared with the root in the status file.
+Exit code: 0 everything holds, 1 something does not, 2 a file could not be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from asn1crypto import cms
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
+SIGNED_PARTS = {"sha256", "signature", "certificate"}
+STATES = {
+    "valid": "有效",
+    "suspended": "暂停",
+    "revoked": "已撤销",
+    "expired": "已到期",
+    "replaced": "已换发",
+    "registered": "正在签发",
+    "early": "尚未生效",
+}
+
+
+class Fault(Exception):
+    """What does not hold, in words."""
+
+
+class Unreadable(Exception):
+    """Why a file cannot be judged at all."""
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys, no spaces, UTF-8: the form in which the portal signs objects."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+# ------------------------------------------------------------------ signatures
+
+
+def under_root(chain: list[x509.Certificate], root: x509.Certificate, moment: datetime) -> None:
+    """Raise Fault unless ``chain`` (the signer first) leads to ``root``, in force at ``moment``."""
+    for certificate, issuer in zip(chain, [*chain[1:], root], strict=True):
+        try:
+            certificate.verify_directly_issued_by(issuer)
+            authority = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+            raise Fault("签名证书不是这个根证书签发的") from None
+        if not authority:
+            raise Fault("签名证书的上级不是签发机构")
+    if not all(c.not_valid_before_utc <= moment <= c.not_valid_after_utc for c in chain):
+        raise Fault("签名证书在签名时不在有效期内")
+
+
+def signed_by(key: Any, signature: bytes, data: bytes) -> None:
+    """Raise Fault unless ``signature`` over ``data`` was made with ``key`` (ECDSA, SHA-256)."""
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise Fault("签名算法不是 ECDSA")
+    try:
+        key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        raise Fault("签名与内容不符，文件被改动过") from None
+
+
+def check_signed(data: bytes, signature: str, pem: str, root: x509.Certificate) -> None:
+    """Raise Fault unless the base64 ``signature`` over ``data`` holds under ``root``."""
+    try:
+        chain = x509.load_pem_x509_certificates(pem.encode())
+        raw = base64.b64decode(signature, validate=True)
+    except ValueError:
+        raise Fault("签名或签名证书读不出来") from None
+    under_root(chain, root, datetime.now(UTC))
+    signed_by(chain[0].public_key(), raw, data)
+
+
+def check_pdf_signature(data: bytes, root: x509.Certificate) -> datetime:
+    """When the one signature of a PDF was made; raise Fault unless it covers the whole file."""
+    ranges = BYTE_RANGE.findall(data)
+    if len(ranges) != 1:
+        raise Fault(f"文件里有 {len(ranges)} 处签名，应当正好一处")
+    start, first, second, last = (int(number) for number in ranges[0])
+    if start != 0 or second + last != len(data) or not first < second:
+        raise Fault("签名没有盖住整个文件，前后或末尾有添加")
+    if data[first : first + 1] != b"<" or data[second - 1 : second] != b">":
+        raise Fault("签名的位置不对")
+    try:
+        packed = bytes.fromhex(data[first + 1 : second - 1].decode("ascii"))
+        outer = cms.ContentInfo.load(packed)
+        content = outer["content"]
+        (signer,) = content["signer_infos"]
+        attributes = {item["type"].native: item["values"][0] for item in signer["signed_attrs"]}
+        chosen = [item.chosen for item in content["certificates"]]
+        chain = ordered(signer["sid"].chosen["serial_number"].native, chosen, root)
+        told = attributes["message_digest"].native
+        stated = attributes.get("signing_time")
+        signature, signed = signer["signature"].native, signer["signed_attrs"].untag().dump()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Fault("签名的内容读不出来") from None
+    if packed[len(outer.dump()) :].strip(b"\x00"):
+        raise Fault("签名后面的填充被改动过")
+    if told != hashlib.sha256(data[:first] + data[second:]).digest():
+        raise Fault("签名与内容不符，文件被改动过")
+    moment: datetime = stated.native if stated is not None else datetime.now(UTC)
+    under_root(chain, root, moment)
+    signed_by(chain[0].public_key(), signature, signed)
+    return moment
+
+
+def ordered(serial: int, chosen: Iterable[Any], root: x509.Certificate) -> list[x509.Certificate]:
+    """The signer's certificate and what stands above it, without the root."""
+    known = [x509.load_der_x509_certificate(item.dump()) for item in chosen]
+    chain = [item for item in known if item.serial_number == serial][:1]
+    while chain and chain[-1].issuer != root.subject:
+        above = [c for c in known if c.subject == chain[-1].issuer and c not in chain]
+        if not above:
+            break
+        chain.append(above[0])
+    if not chain:
+        raise ValueError(serial)
+    return chain
+
+
+# ------------------------------------------------------------------ the public log (RFC 9162)
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """The hash of one entry."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash over two subtrees."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def rebuilt(entries: Iterable[dict[str, Any]], size: int) -> bytes:
+    """The root over the first ``size`` entries; raise Fault when some are missing."""
+    peaks: list[tuple[int, bytes]] = []
+    count = 0
+    for entry in entries:
+        if count == size:
+            break
+        if entry.pop("position", None) != count:
+            raise Fault(f"第 {count} 条缺失或次序不对")
+        level, digest, count = 0, leaf_hash(canonical(entry)), count + 1
+        while peaks and peaks[-1][0] == level:
+            digest, level = node_hash(peaks.pop()[1], digest), level + 1
+        peaks.append((level, digest))
+    if count < size or not peaks:
+        raise Fault(f"只有 {count} 条，签名的树根说有 {size} 条")
+    digest = peaks[-1][1]
+    for _, left in reversed(peaks[:-1]):
+        digest = node_hash(left, digest)
+    return digest
+
+
+def climb(index: int, size: int, start: bytes, path: list[bytes]) -> tuple[bytes, bytes]:
+    """The roots of the older and of the whole tree that ``path`` leads to (2.1.3.2, 2.1.4.2)."""
+    position, last, old, new = index, size - 1, start, start
+    for sibling in path:
+        if last == 0:
+            raise Fault("证明过长")
+        if position & 1 or position == last:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        position, last = position >> 1, last >> 1
+    if last != 0:
+        raise Fault("证明不完整")
+    return old, new
+
+
+def checkpoint(part: dict[str, Any], root: x509.Certificate) -> dict[str, Any]:
+    """The size and root of a signed checkpoint."""
+    check_signed(part["checkpoint"].encode(), part["signature"], part["certificate"], root)
+    content: dict[str, Any] = json.loads(part["checkpoint"])
+    return content
+
+
+def check_inclusion(part: dict[str, Any], root: x509.Certificate) -> str:
+    """That an entry stands under its signed root."""
+    signed, entry = checkpoint(part, root), dict(part["entry"])
+    position, path = entry.pop("position"), [bytes.fromhex(step) for step in part["path"]]
+    if not 0 <= position < signed["size"]:
+        raise Fault("条目不在这个树根之下")
+    if (
+        climb(position, signed["size"], leaf_hash(canonical(entry)), path)[1].hex()
+        != signed["root"]
+    ):
+        raise Fault("包含证明与签名的树根不符")
+    return f"{entry['kind']} {entry['subject']} 在公开存证簿第 {position} 条，{entry['at']} 记入"
+
+
+def check_consistency(part: dict[str, Any], root: x509.Certificate) -> str:
+    """That a log continues an older one."""
+    old, new = checkpoint(part["from"], root), checkpoint(part["to"], root)
+    path = [bytes.fromhex(step) for step in part["path"]]
+    size, whole = old["size"], new["size"]
+    if size == whole:
+        same = old["root"] == new["root"]
+    else:
+        if not size & (size - 1):
+            path.insert(0, bytes.fromhex(old["root"]))
+        position, last = size - 1, whole - 1
+        while position & 1:
+            position, last = position >> 1, last >> 1
+        if not path:
+            raise Fault("证明不完整")
+        roots = climb(position, last + 1, path[0], path[1:])
+        same = [item.hex() for item in roots] == [old["root"], new["root"]]
+    if not same:
+        raise Fault("新的存证簿不是旧的接着写的")
+    return f"{whole} 条的存证簿是 {size} 条那本接着写的，没有改动"
+
+
+# ------------------------------------------------------------------ files
+
+
+def envelope_name(part: Any) -> str | None:
+    """The name of the object that a signed JSON file holds, such as record, notice or status."""
+    if not isinstance(part, dict) or not part.keys() >= SIGNED_PARTS:
+        return None
+    names = part.keys() - SIGNED_PARTS
+    return next(iter(names)) if len(names) == 1 else None
+
+
+def check_envelope(part: dict[str, Any], name: str, root: x509.Certificate) -> str:
+    """That a signed JSON file is as it was signed."""
+    data = canonical(part[name])
+    if hashlib.sha256(data).hexdigest() != part["sha256"]:
+        raise Fault("内容与它自己写的哈希不符，文件被改动过")
+    check_signed(data, part["signature"], part["certificate"], root)
+    return f"{name}：签名有效，内容与签发时一致（SHA-256 {part['sha256'][:16]}…）"
+
+
+def check_certificate(data: bytes, root: x509.Certificate, status: dict[str, Any] | None) -> str:
+    """What a PDF is: the list of hashes decides first, then its signature."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    entry = next((c for c in (status or {}).get("certificates", ()) if c["sha256"] == sha256), None)
+    moment = check_pdf_signature(data, root)
+    if status is None:
+        return f"签名有效，盖住整个文件，{moment:%Y-%m-%d} 签发；没有状态文件，不能说今天是否有效"
+    if entry is None:
+        raise Fault("签名有效，但状态文件里没有这个文件：签发晚于状态文件，或不是发出的原件")
+    state = STATES.get(entry["status"], entry["status"])
+    says = f"{entry['number']} 是平台发出的原件；{status['date']} 的状态：{state}"
+    if entry["status"] != "valid":
+        raise Fault(says)
+    return says
+
+
+def check(path: Path, root: x509.Certificate, status: dict[str, Any] | None) -> str:
+    """What holds of one file; raises Fault or Unreadable."""
+    data = path.read_bytes()
+    if data.startswith(b"%PDF"):
+        return check_certificate(data, root, status)
+    try:
+        if path.suffix == ".jsonl":
+            if status is None or status.get("checkpoint") is None:
+                raise Unreadable("验整本存证簿要有状态文件里的树根")
+            signed = checkpoint(status["checkpoint"], root)
+            if rebuilt(map(json.loads, data.splitlines()), signed["size"]).hex() != signed["root"]:
+                raise Fault("由条目重建的树根与签名的树根不符")
+            return f"{signed['size']} 条重建出签名的树根，没有改动"
+        part = json.loads(data)
+        if (name := envelope_name(part)) is not None:
+            return check_envelope(part, name, root)
+        if "entry" in part:
+            return check_inclusion(part, root)
+        return check_consistency(part, root)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unreadable(f"不认得这种文件（{type(error).__name__}）") from None
+
+
+def status_of(path: Path, root: x509.Certificate) -> dict[str, Any]:
+    """The content of a signed status file; raises Fault or Unreadable."""
+    try:
+        part = json.loads(path.read_bytes())
+        check_envelope(part, "status", root)
+        content: dict[str, Any] = part["status"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreadable(f"状态文件读不出来（{type(error).__name__}）") from None
+    return content
+
+
+def main() -> int:
+    """Check every file that was named; print a line for each."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--root", required=True, type=Path, help="the portal's root certificate")
+    parser.add_argument("--status", type=Path, help="a signed status file")
+    asked = parser.parse_args()
+    worst = 0
+    try:
+        root = x509.load_pem_x509_certificate(asked.root.read_bytes())
+        status = status_of(asked.status, root) if asked.status else None
+    except (OSError, ValueError, Unreadable, Fault) as error:
+        print(f"不能开始：{error}", file=sys.stderr)
+        return 2
+    for path in asked.files:
+        try:
+            print(f"✓ {path.name}：{check(path, root, status)}")
+        except Fault as fault:
+            print(f"✗ {path.name}：{fault}")
+            worst = max(worst, 1)
+        except (OSError, Unreadable) as error:
+            print(f"? {path.name}：{error}")
+            worst = 2
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())
