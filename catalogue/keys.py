@@ -140,18 +140,26 @@ def _public_key(certificate: str) -> ec.EllipticCurvePublicKey:
 
 def issued_under(certificate: str, root: str, moment: datetime) -> bool:
     """Whether ``certificate`` leads to ``root`` (both PEM), every link in force at ``moment``."""
+    window = _window(certificate, root)
+    return window is not None and window[0] <= moment <= window[1]
+
+
+@lru_cache(maxsize=16)
+def _window(certificate: str, root: str) -> tuple[datetime, datetime] | None:
+    """When every link from ``certificate`` to ``root`` is in force; None when it does not lead."""
     try:
         links = x509.load_pem_x509_certificates(certificate.encode())
         anchor = x509.load_pem_x509_certificate(root.encode())
         if len(links) > MAX_CHAIN:
-            return False
+            return None
         for link, issuer in zip(links, [*links[1:], anchor], strict=True):
             link.verify_directly_issued_by(issuer)
             if not issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-                return False
+                return None
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
-        return False
-    return all(c.not_valid_before_utc <= moment <= c.not_valid_after_utc for c in (*links, anchor))
+        return None
+    every = (*links, anchor)
+    return max(c.not_valid_before_utc for c in every), min(c.not_valid_after_utc for c in every)
 
 
 def _demo_archive(keys_dir: Path) -> Path:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any
 
 from catalogue import keys
@@ -65,15 +66,30 @@ def build(application: str, facts: Mapping[str, Any], report: Report) -> bytes:
     Raises TypeError or ValueError when the facts are not plain JSON (NaN is not).
     """
     return canonical(
-        {"format": FORMAT, "application": application, "facts": facts, **asdict(report)}
+        {"format": FORMAT, "application": application, "facts": facts, **_parts(report)}
     )
 
 
 def canonical(value: Any) -> bytes:
     """JSON bytes: sorted keys, UTF-8, no spaces."""
     return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+        value,
+        ensure_ascii=False,
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+        default=_parts,
     ).encode()
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """A part of the report as a mapping; ``dataclasses.asdict`` would copy everything first."""
+    return {name: getattr(value, name) for name in _names(type(value))}
+
+
+@lru_cache(maxsize=32)
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def hash_of(record: bytes) -> str:
@@ -140,7 +156,7 @@ def seal_differences(
         found.append(Difference("signature", "有", "与内容或证书不符 does not verify"))
     if root is not None:
         try:
-            day = date.fromisoformat(json.loads(record)["today"])
+            day = date.fromisoformat(parts["record"]["today"])
         except (ValueError, TypeError, KeyError):
             day = date.min
         # A check may be recorded after its day; the signer must be in force now or then.
@@ -150,12 +166,15 @@ def seal_differences(
     return found
 
 
-def rerun(record: bytes, document: PolicyDocument) -> Replayed:
+def rerun(
+    record: bytes, document: PolicyDocument, held: Mapping[str, Any] | None = None
+) -> Replayed:
     """Evaluate the facts of ``record`` again under ``document`` and compare; never raises on facts.
 
-    Raises Unreadable when the record lacks what a re-run needs.
+    ``held`` is the record read, where the caller has it. Raises Unreadable when the record lacks
+    what a re-run needs.
     """
-    held = json.loads(record)
+    held = json.loads(record) if held is None else held
     try:
         application, facts = held["application"], held["facts"]
         today = date.fromisoformat(held["today"])

@@ -62,13 +62,13 @@ def judge(text: str | bytes, policies: Policies, root: str | None = None) -> Jud
     try:
         parts, content = record.opened(text)
         found = record.seal_differences(parts, content, root)
-        again = record.rerun(content, policies.of(str(parts["record"].get("policy_sha256"))))
+        held = parts["record"]
+        again = record.rerun(content, policies.of(str(held.get("policy_sha256"))), held)
     except record.Unreadable as error:
         return Judged(UNJUDGED, (f"无法重算 cannot replay: {error}",))
     found += again.differences
     if found:
         return Judged(DIFFERENT, ("不一致 differs:", *(f"  {each}" for each in found)))
-    held = parts["record"]
     told = f"{held['application']}　{held['scheme']} {held['version']}　{held['verdict']}"
     if again.same_bytes:
         return Judged(SAME, (f"逐字节一致 same bytes　{told}",))
