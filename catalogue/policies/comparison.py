@@ -10,14 +10,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from catalogue.policies.document import STAGES, Example, Parameter, PolicyDocument, Quantity, Rule
+from catalogue.policies.document import (
+    STAGES,
+    Example,
+    Parameter,
+    PolicyDocument,
+    Portion,
+    Quantity,
+    Rule,
+)
 from catalogue.policies.facts import cleaned
 from catalogue.policies.in_words import Telling
 from catalogue.policies.rules import Decision, decide
 
 GAIN, LOSE, MIXED, EVEN = "gain", "lose", "mixed", "even"
 NUMBERS = frozenset({"money", "rate", "count", "days", "date"})
-OTHERWISE = {"ineligible": "不符合", "needs_person": "转人工审查"}
+OTHERWISE = {"ineligible": "判不符合", "needs_person": "转人工审查"}
 VERDICTS = {"eligible": "符合", "needs_person": "转人工", "ineligible": "不符合"}
 
 
@@ -145,7 +153,9 @@ class _Pair:
         self.old, self.new = old, new
         self.tell_old = Telling(old, old.effective_from)
         self.tell_new = Telling(new, new.effective_from)
-        self.examples = (*old.examples, *new.examples)
+        # A new version mostly keeps the cases of the old one; each is looked at once.
+        both = (*old.examples, *new.examples)
+        self.examples = list({repr((e.facts, e.today)): e for e in both}.values())
         self.before, self.after = _decided(old, self.examples), _decided(new, self.examples)
 
     def parameters(self) -> Iterable[Change]:
@@ -170,7 +180,7 @@ class _Pair:
                 self._number(self.old, before),
                 self._number(self.new, after),
                 flips.effect,
-                _standing(after.placeholder)
+                _standing(placeholder=after.placeholder)
                 if same
                 else _told(before, after, self.old.terms, self.new.terms, flips.who),
                 _used_by(self.new, name),
@@ -215,7 +225,8 @@ class _Pair:
     def _rule(self, document: PolicyDocument, tell: Telling, rule: Rule | None) -> Side | None:
         if rule is None:
             return None
-        words = f"{tell(rule.words)}；不符时{OTHERWISE[rule.otherwise]}"
+        scope = f"{tell(rule.applies_words)}：" if rule.applies_words else ""
+        words = f"{scope}{tell(rule.words)}；不符时{OTHERWISE[rule.otherwise]}"
         placeholder = rule.placeholder or tell.placeholder(rule.words)
         return Side(words, rule.article, document.article_url(rule.article), placeholder)
 
@@ -228,12 +239,12 @@ class _Pair:
             return GAIN, f"少一个条件：原来因此{OTHERWISE[rule.otherwise]}的不再受限"
         flips = _Flips()
         for old, new in zip(self.before, self.after, strict=True):
-            flips.add(
-                replace(old, amount_fen=None), replace(new, amount_fen=None), (before.id,)
-            )
+            flips.add(replace(old, amount_fen=None), replace(new, amount_fen=None), (before.id,))
         if before.otherwise == after.otherwise:
             moved = before.placeholder != after.placeholder
-            return flips.effect, flips.who or (_standing(after.placeholder) if moved else "")
+            return flips.effect, flips.who or (
+                _standing(placeholder=after.placeholder) if moved else ""
+            )
         milder = after.otherwise == "needs_person"
         told = f"不符时由{OTHERWISE[before.otherwise]}改为{OTHERWISE[after.otherwise]}"
         effect = GAIN if milder else LOSE
@@ -252,6 +263,36 @@ class _Pair:
                 self._line(self.old, self.tell_old, before),
                 self._line(self.new, self.tell_new, after),
             )
+
+    def split(self) -> Iterable[Change]:
+        """Whom the amount goes to."""
+        old, new = _by_id(self.old.split), _by_id(self.new.split)
+        for part_id in _both(old, new):
+            before, after = old.get(part_id), new.get(part_id)
+            if before and after and _portion(before) == _portion(after):
+                continue
+            yield Change(
+                f"金额的分配：{(after or before or old[part_id]).label}",
+                before and self._share(self.old, self.tell_old, before),
+                after and self._share(self.new, self.tell_new, after),
+            )
+
+    def _share(self, document: PolicyDocument, tell: Telling, part: Portion) -> Side:
+        names = part.value.parameters if part.value else ()
+        shown = [tell.parameters[name].shown(document.terms) for name in names]
+        words = f"{part.label} {'、'.join(shown) if shown else '其余'}"
+        return Side(words, part.article, document.article_url(part.article), part.placeholder)
+
+    def columns(self) -> Iterable[Change]:
+        """What is asked of each contract besides the common columns."""
+        sides = [
+            {c.id: Side(c.label) for c in (d.contracts.columns if d.contracts else ())}
+            for d in (self.old, self.new)
+        ]
+        for key in _both(*sides):
+            old, new = sides[0].get(key), sides[1].get(key)
+            if old != new:
+                yield Change("每个合同另填", old, new)
 
     def _line(self, document: PolicyDocument, tell: Telling, line: Any) -> Side | None:
         if line is None:
@@ -363,22 +404,26 @@ def _both(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _law(rule: Rule) -> tuple[Any, ...]:
-    scope = getattr(rule, "applies", None)
     return (
         rule.require.text,
-        scope and scope.text,
+        rule.applies and rule.applies.text,
+        rule.unknown,
         rule.words.text,
         rule.otherwise,
         rule.placeholder,
     )
 
 
-def _standing(placeholder: bool) -> str:
+def _standing(*, placeholder: bool) -> str:
     return "没有公开文字，改为示范" if placeholder else "有了公开文字，不再是示范"
 
 
 def _step(line: Any) -> tuple[Any, ...]:
     return line.value.text, line.words.text, line.placeholder
+
+
+def _portion(part: Portion) -> tuple[Any, ...]:
+    return part.value and part.value.text, part.label, part.placeholder
 
 
 def _used_by(document: PolicyDocument, name: str) -> tuple[str, ...]:
@@ -453,9 +498,9 @@ def compare(old: PolicyDocument, new: PolicyDocument) -> Comparison:
     parts = (
         ("parameters", "数字与日期", pair.parameters()),
         ("rules", "条件", pair.rules()),
-        ("worksheet", "金额怎么算", pair.worksheet()),
+        ("worksheet", "金额怎么算", (*pair.worksheet(), *pair.split())),
         ("materials", "材料", pair.materials()),
-        ("questions", "表单问题", pair.questions()),
+        ("questions", "表单问题", (*pair.questions(), *pair.columns())),
         ("course", "环节与时限", pair.course()),
         ("people", "由人判断的", pair.people()),
         ("articles", "条文", pair.articles()),

@@ -215,7 +215,7 @@ def test_what_changed_between_two_versions_is_told_side_by_side(client: FlaskCli
     page = client.get("/schemes/first_version/changes")
     assert page.status_code == 200
     assert "2019-1 版 → 2020-1 版" in page.text
-    assert "少一个条件：原来因此不符合的不再受限" in page.text
+    assert "少一个条件：原来因此判不符合的不再受限" in page.text
     assert "发票日期起由 2016-06-01 推迟到 2019-05-25：更少单位符合" in page.text
     turned = client.get("/schemes/first_version/changes?from=2020-1&to=2019-1")
     assert "2019-1 版 → 2020-1 版" in turned.text
