@@ -157,7 +157,7 @@ def _child_environment() -> dict[str, str]:
 def _welcome(config: Config) -> str:
     """The address and a table of the demo accounts, for the terminal."""
     password = demo_password(config)
-    # Publishing a policy takes two administrators.
+    # Some work takes two of a kind: recording what experts said, publishing a policy.
     names = [*ROLES, "secretary", "administrator2"]
     rows = [f"    {name:<14} {name}@demo.test{'':<{14 - len(name)}} {password}" for name in names]
     return "\n".join(

@@ -215,7 +215,8 @@ class _Cast:
         self.submitted("first_version", received=False)
 
     def to_formal_check(self, scheme: str, turn: int) -> None:
-        reviews.take(self.submitted(scheme), self.reviewer)
+        scheme = scheme if turn else "first_version"
+        reviews.take(self.submitted(scheme, papers=True), self.reviewer)
 
     def to_correcting(self, scheme: str, turn: int) -> None:
         application = self.submitted(scheme)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+from flask import current_app
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from catalogue import jobs
@@ -50,6 +54,48 @@ def sample_pdf(title: str) -> bytes:
     page.drawString(72, 760, f"SAMPLE EVIDENCE  {title.encode('ascii', 'replace').decode()}")
     page.drawString(72, 736, "Demonstration only.")
     page.showPage()
+    page.save()
+    return target.getvalue()
+
+
+@cache
+def _typeface() -> str:
+    """A face that has Chinese, for papers that say something; ReportLab's own where none is cut."""
+    found = sorted(Path(current_app.config["FONTS_DIR"]).glob("sans-*-400.ttf"))
+    if not found:
+        return "Helvetica"
+    pdfmetrics.registerFont(TTFont("sample", found[0]))
+    return "sample"
+
+
+def written_pdf(application: Application, title: str) -> bytes:
+    """A paper that says what the firm typed, but for one day that it leaves blank."""
+    product = application.product
+    lines = [
+        ("产品名称", product.name),
+        ("版本号" if product.kind == "software" else "型号", product.model),
+        ("委托单位", application.enterprise.name),
+    ]
+    for contract in application.contracts:
+        lines += [
+            ("合同编号", contract.number),
+            ("买方", contract.buyer_name),
+            ("金额", f"人民币 {contract.amount_fen // 100:,}.{contract.amount_fen % 100:02d} 元"),
+            ("签订日期", f"{contract.signed_on:%Y 年 %m 月 %d 日}"),
+            ("发票日期", ""),
+        ]
+    target = BytesIO()
+    page = Canvas(target, invariant=1)
+    page.setFont(_typeface(), 18)
+    page.drawCentredString(297, 770, title)
+    page.setFont(_typeface(), 11)
+    for place, (label, value) in enumerate(lines):
+        y = 720 - 28 * place
+        page.rect(72, y - 9, 110, 28)
+        page.rect(182, y - 9, 340, 28)
+        page.drawString(82, y, label)
+        page.drawString(192, y, value)
+    page.drawString(72, 72, "样张，仅供演示")
     page.save()
     return target.getvalue()
 
@@ -103,8 +149,12 @@ def fill(
     *,
     amounts_fen: tuple[int, ...] | None = None,
     received: bool = True,
+    papers: bool = False,
 ) -> None:
-    """Answers, contracts and one file per required material, as a firm would give them."""
+    """Answers, contracts and one file per required material, as a firm would give them.
+
+    With ``papers`` the contracts and reports say what was typed.
+    """
     document = document_of(application.policy)
     applications.save_answers(application, answers_of(application), clerk)
     if document.contracts:
@@ -119,7 +169,11 @@ def fill(
             applications.add_evidence(
                 application,
                 material.id,
-                BytesIO(sample_pdf(material.id)),
+                BytesIO(
+                    written_pdf(application, material.name)
+                    if papers and ("合同" in material.name or "报告" in material.name)
+                    else sample_pdf(material.id)
+                ),
                 f"{material.name}.pdf",
                 clerk,
             )

@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 MAX_MEMORY = 1 << 30
@@ -27,6 +28,7 @@ HIGHLIGHT = (0xF7, 0xE8, 0xBF)
 OCHRE = (0x85, 0x50, 0x0A)
 OCHRE_TINT = (0xFB, 0xF5, 0xE8)
 BESIDE_CHARACTERS = 60
+MAX_LABELS = 8
 
 Box = tuple[float, float, float, float]
 
@@ -204,25 +206,54 @@ def read(order: dict[str, Any]) -> dict[str, Any]:
         page.close()
         done += 1
         has_text = has_text or bool(words.text.strip())
-        for mark, wanted in zip(marks, order["marks"], strict=True):
-            _look(mark, wanted, words, done)
+        for mark, laid in zip(marks, lay(words, order["marks"]), strict=True):
+            if laid.said:
+                mark["pages"].append(done)
+            elif mark["beside"] is None and laid.label is not None:
+                mark["beside"] = {"page": done, "text": laid.beside}
     return {"pages": total, "read": done, "text": has_text, "marks": marks}
 
 
-def _look(mark: dict[str, Any], wanted: dict[str, str], words: Words, number: int) -> None:
-    if any(True for _ in spans(words.text, wanted["value"])):
-        mark["pages"].append(number)
-        return
-    label = _label_box(words, wanted["label"])
-    if mark["beside"] is None and label is not None:
-        mark["beside"] = {"page": number, "text": words.beside(label)[0]}
+@dataclass
+class Laid:
+    """One mark on one page: where it is said, else the label whose place lacks it."""
+
+    boxes: list[Box]
+    said: bool
+    label: Box | None = None
+    beside: str = ""
+    frame: Box | None = None
 
 
-def _label_box(words: Words, label: str) -> Box | None:
-    for first, last in spans(words.text, label):
+def lay(words: Words, marks: list[dict[str, str]]) -> list[Laid]:
+    """Every mark on the page; a label beside which another mark stands is not asked twice."""
+    found = []
+    for mark in marks:
+        hits = list(spans(words.text, mark["value"]))
+        found.append(Laid([box for hit in hits for box in words.lines(*hit)], bool(hits)))
+    said = [box for laid in found for box in laid.boxes]
+    taken: set[Box] = set()
+    for laid, mark in zip(found, marks, strict=True):
+        if laid.said:
+            continue
+        for label in _labels(words, mark["label"]):
+            beside, frame = words.beside(label)
+            if label in taken or (frame is not None and any(_meet(frame, box) for box in said)):
+                continue
+            taken.add(label)
+            laid.label, laid.beside, laid.frame = label, beside, frame
+            break
+    return found
+
+
+def _labels(words: Words, label: str) -> Iterator[Box]:
+    for first, last in islice(spans(words.text, label), MAX_LABELS):
         if lines := words.lines(first, last):
-            return lines[-1]
-    return None
+            yield lines[-1]
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return _same_line(one, other) and one[0] < other[2] and other[0] < one[2]
 
 
 def draw(order: dict[str, Any]) -> bytes:
@@ -259,12 +290,12 @@ def _pdf_page(order: dict[str, Any]) -> Any:
     scale = min(WIDTH / max(width, 1), MAX_HEIGHT / max(height, 1), 4)
     picture = page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
     words = words_of(page)
-    for mark in order["marks"]:
-        found = [box for span in spans(words.text, mark["value"]) for box in words.lines(*span)]
-        for box in found:
-            _highlight(picture, box, scale)
-        if not found and words.text.strip() and (label := _label_box(words, mark["label"])):
-            _missing(picture, words, label, scale, order.get("font"))
+    marks = lay(words, order["marks"])
+    for box in {box for laid in marks for box in laid.boxes}:
+        _highlight(picture, box, scale)
+    for laid in marks:
+        if laid.label is not None:
+            _missing(picture, laid, scale, order.get("font"))
     return picture
 
 
@@ -277,11 +308,12 @@ def _highlight(picture: Any, box: Box, scale: float) -> None:
         picture.paste(ImageChops.multiply(part, Image.new("RGB", part.size, HIGHLIGHT)), area)
 
 
-def _missing(picture: Any, words: Words, label: Box, scale: float, font: str | None) -> None:
+def _missing(picture: Any, laid: Laid, scale: float, font: str | None) -> None:
     """A dashed ochre frame where the value should stand: 空白 when nothing does, else 未找到."""
     from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-    beside, frame = words.beside(label)
+    label, frame = laid.label, laid.frame
+    assert label is not None
     height = label[3] - label[1]
     page_width = picture.width / scale
     left = label[2] + height if frame is None else frame[0] - 2
@@ -298,10 +330,10 @@ def _missing(picture: Any, words: Words, label: Box, scale: float, font: str | N
         return
     size = max(11, min(18, round(height * scale)))
     letters = ImageFont.truetype(font, size)
-    says = "未找到" if beside else "空白"
+    says = "未找到" if laid.beside else "空白"
     wide = pen.textlength(says, font=letters)
     # Inside an empty frame; at the right of one that holds something else.
-    from_left = area[2] + 3 if beside else area[2] - wide - 8
+    from_left = area[2] + 3 if laid.beside else area[2] - wide - 8
     corner = (min(from_left, picture.width - wide - 8), area[1])
     pen.rectangle((*corner, corner[0] + wide + 8, corner[1] + size + 6), fill=OCHRE)
     pen.text((corner[0] + 4, corner[1] + 1), says, font=letters, fill="white")

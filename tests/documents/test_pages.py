@@ -162,3 +162,17 @@ def test_a_page_is_for_those_who_may_see_the_file(client: FlaskClient, kept: Any
     assert client.get(f"{base}/0.png").status_code == 404
     assert client.get(f"{base}/1.png?{'mark=a&' * 41}").status_code == 404
     assert client.get(f"{base}/1.png?mark={'a' * 161}").status_code == 404
+
+
+def test_a_label_answered_by_one_contract_is_not_held_against_another() -> None:
+    lines = ["Day 2026-01-02\n", "Day\n", "Day"]
+    boxes = [
+        (10.0 * place, 20.0 * row, 10.0 * place + 9, 20.0 * row + 10)
+        for row, line in enumerate(lines)
+        for place in range(len(line))
+    ]
+    words = drawing.Words("".join(lines), boxes)
+    days = ("2026-01-02", "2026-02-02", "2026-03-02", "2026-04-02")
+    laid = drawing.lay(words, [{"label": "Day", "value": day} for day in days])
+    assert [one.said for one in laid] == [True, False, False, False]
+    assert [one.label and one.label[1] for one in laid] == [None, 20, 40, None]

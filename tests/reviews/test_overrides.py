@@ -152,9 +152,9 @@ def test_the_database_holds_the_second_person_and_the_answer(session: Any) -> No
             f" ({application.id}, 'formal_check', {officer.id}, 'pass', '[]', now())"
         ),
         (
-            "INSERT INTO finding_override (application_id, report_id, rule, result, counts_as, reason,"
-            " asked_by_id, asked_at) SELECT application_id, report_id, rule, result, counts_as, reason,"
-            f" {other.id}, now() FROM finding_override"
+            "INSERT INTO finding_override (application_id, report_id, rule, result, counts_as,"
+            " reason, asked_by_id, asked_at) SELECT application_id, report_id, rule, result,"
+            f" counts_as, reason, {other.id}, now() FROM finding_override"
         ),
     ]
     for statement in refused:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from typing import Any
 
 from flask.testing import FlaskClient
+from reportlab.pdfgen.canvas import Canvas
 from sqlalchemy import select
 
 from catalogue.accounts.models import User
 from catalogue.accounts.operations import give_role
-from catalogue.applications.models import Application
+from catalogue.applications.models import Application, Evidence
 from catalogue.database import db
+from catalogue.documents.operations import store
 from catalogue.notices.models import Notice
 from catalogue.reviews import operations
 from catalogue.reviews.models import Verdict
@@ -266,3 +269,36 @@ def test_every_id_on_the_check_page_is_given_once(client: FlaskClient) -> None:
     assert len(ids) == len(set(ids)), sorted(i for i in set(ids) if ids.count(i) > 1)
     anchors = set(re.findall(r'href="#([^"]+)"', page))
     assert anchors <= set(ids)
+
+
+def test_the_viewer_lays_a_file_beside_what_was_typed(client: FlaskClient) -> None:
+    application = taken(client, "first_version")
+    clerk = builders.clerk_of(application.enterprise)
+    target = BytesIO()
+    canvas = Canvas(target, invariant=1)
+    canvas.drawString(72, 700, f"No {application.contracts[1].number}  412,000.00")
+    canvas.save()
+    document = store(BytesIO(target.getvalue()), "合同.pdf", clerk, application.enterprise_id)
+    application.evidence.append(Evidence(material="fv_contract", document=document))
+    db.session.commit()
+    page = f"/reviews/{application.number}"
+    assert f'href="{page}?file={document.id}#viewer"' in client.get(page).text
+    shown = client.get(f"{page}?file={document.id}")
+    assert shown.status_code == 200
+    assert f"/documents/{document.id}/pages/1.png?mark=" in shown.text
+    facts = shown.text.partition("viewer-facts")[2].partition("viewer-page")[0]
+    assert application.contracts[1].number in facts
+    assert application.contracts[0].number not in facts
+    assert "未找到" in facts
+    fragment = client.get(f"{page}?file={document.id}", headers={"HX-Target": "viewer"}).text
+    assert fragment.lstrip().startswith("<section")
+    stranger = builders.submitted("catalogue").evidence[0].document_id
+    db.session.commit()
+    for wrong in (f"file={document.id}&page=2", "file=999999", "file=x", f"file={stranger}"):
+        assert client.get(f"{page}?{wrong}").status_code == 404
+
+
+def test_a_reload_after_a_refused_check_leads_back(client: FlaskClient) -> None:
+    application = taken(client, "catalogue")
+    answer = client.get(f"/reviews/{application.number}/check")
+    assert (answer.status_code, answer.location) == (303, f"/reviews/{application.number}")
