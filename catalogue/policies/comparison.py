@@ -342,21 +342,20 @@ class _Pair:
         """Stages, days, validity and the number of contracts."""
         old, new = self.old, self.new
         if old.stages != new.stages:
-            yield Change("办理环节", *(Side(_stages(d)) for d in (old, new)))
+            yield Change("办理环节", Side(_stages(old)), Side(_stages(new)))
         yield from _days("公示", old.notice_working_days, new.notice_working_days, "个工作日")
         yield from _days("有效期", old.validity_years, new.validity_years, "年", longer="有效更久")
         for stage in STAGES:
             promised = (old.promised_days.get(stage), new.promised_days.get(stage))
             if stage != "notice":
                 yield from _days(f"{STAGES[stage]}的时限", *promised, "个工作日")
-        limits = [d.contracts.max if d.contracts else 0 for d in (old, new)]
-        if limits[0] != limits[1]:
-            more = limits[1] > limits[0]
+        least, most = (d.contracts.max if d.contracts else 0 for d in (old, new))
+        if least != most:
             yield Change(
                 "表单里的合同数",
-                *(Side(f"至多 {limit} 个" if limit else "不填合同") for limit in limits),
-                EVEN,
-                "可以多填" if more else "只能少填",
+                Side(_limit(least)),
+                Side(_limit(most)),
+                who="可以多填" if most > least else "只能少填",
             )
 
     def people(self) -> Iterable[Change]:
@@ -375,14 +374,13 @@ class _Pair:
     def articles(self) -> Iterable[Change]:
         """The text of the articles, by their names."""
         for key in _both(self.old.articles, self.new.articles):
-            sides = [
-                d.articles.get(key) and Side(d.articles[key].text, key, d.article_url(key))
-                for d in (self.old, self.new)
-            ]
-            if sides[0] != sides[1] and not (
-                sides[0] and sides[1] and sides[0].words == sides[1].words
-            ):
-                yield Change(key, *(side or None for side in sides))
+            old, new = self._article(self.old, key), self._article(self.new, key)
+            if old is None or new is None or old.words != new.words:
+                yield Change(key, old, new)
+
+    def _article(self, document: PolicyDocument, key: str) -> Side | None:
+        found = document.articles.get(key)
+        return Side(found.text, key, document.article_url(key)) if found else None
 
     def moved(self) -> tuple[tuple[str, str, int], ...]:
         """How many cases went from one verdict to another."""
@@ -477,16 +475,24 @@ def _stages(document: PolicyDocument) -> str:
     return " → ".join(STAGES[stage] for stage in document.stages)
 
 
+def _limit(contracts: int) -> str:
+    return f"至多 {contracts} 个" if contracts else "不填合同"
+
+
+def _quantity(found: Quantity | None, unit: str) -> Side | None:
+    return Side(f"{found.value} {unit}", placeholder=found.placeholder) if found else None
+
+
 def _days(
     title: str, old: Quantity | None, new: Quantity | None, unit: str, longer: str = ""
 ) -> Iterable[Change]:
     if (old and (old.value, old.placeholder)) == (new and (new.value, new.placeholder)):
         return
-    sides = [q and Side(f"{q.value} {unit}", placeholder=q.placeholder) for q in (old, new)]
     effect = EVEN
     if longer and old and new and old.value != new.value:
         effect = GAIN if new.value > old.value else LOSE
-    yield Change(title, sides[0], sides[1], effect, longer if effect == GAIN else "")
+    who = longer if effect == GAIN else ""
+    yield Change(title, _quantity(old, unit), _quantity(new, unit), effect, who)
 
 
 # ------------------------------------------------------------------ the whole
