@@ -188,6 +188,8 @@ class DayField(DateField):
             if not 1900 <= self.data.year <= 2100:
                 raise ValueError
         except ValueError as error:
+            # A date box of the browser would show nothing of what was typed.
+            self.widget = TextInput()
             raise ValueError("请填日期，例如 2026-11-20") from error
 
 

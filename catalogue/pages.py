@@ -29,7 +29,9 @@ from catalogue.accounts.access import public
 from catalogue.accounts.views import local_target
 from catalogue.applications.states import STATES
 from catalogue.database import SHANGHAI, utc_now
+from catalogue.enterprises.models import SIZES
 from catalogue.enterprises.taxonomies import district_name, honour_name
+from catalogue.forms import percent_text
 from catalogue.messages.operations import count_waiting
 from catalogue.money import money_words
 from catalogue.products.taxonomies import advancement_name, domain_name, novelty_name
@@ -229,6 +231,8 @@ def register(app: Flask) -> None:
         novelty_name=novelty_name,
         advancement_name=advancement_name,
         scheme_name=scheme_name,
+        percent=percent_text,
+        SIZES=SIZES,
         STATES=STATES,
     )
 

@@ -30,6 +30,7 @@ class Firm:
     honour: str
 
 
+SIZES = ("medium", "small", "small", "large", "micro", "medium")
 FIRMS = (
     Firm(
         "DEM1K7",
@@ -163,6 +164,7 @@ def _firm(position: int, firm: Firm, password: str) -> Enterprise:
         english_name=f"{firm.english} (Shanghai) Co., Ltd.",
         district=firm.district,
         founded_on=firm.founded,
+        size=SIZES[position % len(SIZES)],
         address=f"上海市示范路 {100 + position} 号",
         contact_name=clerk.name,
         contact_phone="021-00000000",

@@ -360,4 +360,6 @@ def contracts_form(document: PolicyDocument, rows: Mapping[int, Mapping[str, Any
             if typed := rows.get(number, {}).get("typed"):
                 retype(entry.form, typed)
                 entry.form.validate()
+        if any(entry.errors for entry in form.rows):
+            form.rows.errors = [entry.errors for entry in form.rows]
     return form

@@ -27,6 +27,7 @@ from catalogue.applications.forms import (
     row_data,
 )
 from catalogue.applications.models import Application, Evidence
+from catalogue.applications.places import Place, linked
 from catalogue.applications.progress import steps_of
 from catalogue.database import db, utc_now
 from catalogue.enterprises.models import enterprise_id_of
@@ -111,6 +112,7 @@ def task_list(number: str) -> Any:
     return render_template(
         "applications/task_list.html",
         remarks=operations.finding_remarks(application),
+        findings=_findings(application),
         application=application,
         document=document,
         sections=_sections(application, document),
@@ -155,6 +157,27 @@ def _sections(application: Application, document: Any) -> list[dict[str, Any]]:
         )
     )
     return sections
+
+
+def _findings(application: Application) -> list[dict[str, Any]]:
+    """The findings of the newest check, with the ways to what they read."""
+    report = application.report
+    return _linked(application, report.findings) if report else []
+
+
+def _linked(application: Application, found: list[Any]) -> list[dict[str, Any]]:
+    """Findings with links: to where a draft can be changed, else to where it can be read."""
+    of = {"number": application.number, "product_id": application.product_id}
+    wants = {"applications": "number", "products": "product_id"}
+
+    def address(place: Place) -> str:
+        draft = application.state == "draft"
+        endpoint = place.endpoint if draft else place.reading
+        key = wants.get(endpoint.split(".")[0])
+        subject = {key: of[key]} if key else {}
+        return url_for(endpoint, _anchor=(place.anchor or None) if draft else None, **subject)
+
+    return [linked(finding, address) for finding in found]
 
 
 def _open_answers(application: Application) -> set[str] | None:
@@ -419,7 +442,7 @@ def _check_page(application: Application, form: Any) -> str:
         "applications/check.html",
         application=application,
         document=document,
-        findings=[asdict(finding) for finding in report.findings],
+        findings=_linked(application, [asdict(finding) for finding in report.findings]),
         lines=[asdict(line) for line in report.worksheet],
         amount_fen=report.amount_fen,
         missing=operations.missing_items(application),
@@ -461,6 +484,7 @@ def receipt(number: str) -> Any:
         "applications/receipt.html",
         application=application,
         report=application.report,
+        findings=_findings(application),
         remarks=operations.finding_remarks(application),
     )
 
@@ -474,6 +498,7 @@ def findings(number: str) -> Any:
         "applications/findings.html",
         application=application,
         report=application.report,
+        findings=_findings(application),
         remarks=operations.finding_remarks(application),
     )
 
