@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cel
 
@@ -51,6 +51,17 @@ def _syntax_reason(error: Exception) -> str:
     return f"表达式第 {match.group(2)} 列写法有误：{match.group(3)[:80]}"
 
 
+def _lowered(node: Node, text: str) -> str:
+    """The expression as CEL runs it: what CEL can count itself is not handed to a function."""
+    if node.form == "call" and node.word == "count":
+        return f"size({_lowered(node.parts[0], text)})"
+    made, at = [], node.start
+    for part in node.parts:
+        made += [text[at : part.start], _lowered(part, text)]
+        at = part.end
+    return "".join(made) + text[at : node.end]
+
+
 def compiled(text: str, names: Names) -> Expression:
     """Compile ``text`` after checking its form, its names, its kinds and its functions.
 
@@ -59,7 +70,7 @@ def compiled(text: str, names: Names) -> Expression:
     node = tree(text)
     gives, reading = checked(node, names)
     try:
-        program = cel.compile(text)
+        program = cel.compile(_lowered(node, text))
     except Exception as error:
         raise BadExpression(_syntax_reason(error)) from None
     direct = None
@@ -80,8 +91,7 @@ def compiled(text: str, names: Names) -> Expression:
 # ------------------------------------------------------------------ running
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What running an expression gave: a value, or the facts missing, a reason, or an error.
 
     ``reason`` is why these facts have no answer, in words; ``error`` is a fault of the rule.

@@ -183,7 +183,7 @@ def as_date(day: int) -> date:
 def as_fen(yuan: Decimal | int) -> int:
     """Fen of an amount in yuan; raises ValueError when it is not whole fen or out of range."""
     fen = Decimal(yuan) * 100
-    if fen != fen.to_integral_value() or not 0 <= fen < MAX_FEN:
+    if not fen.is_finite() or fen != fen.to_integral_value() or not 0 <= fen < MAX_FEN:
         raise ValueError("金额须为 0 以上、最多两位小数的元")
     return int(fen)
 

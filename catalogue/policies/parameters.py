@@ -44,7 +44,7 @@ def articles_of(reader: Reader) -> dict[str, Article]:
 def _rate(value: Any) -> dict[str, int]:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("比例的值应是数字")  # noqa: TRY004  words for an author
-    if not 0 <= value <= 1:
+    if not Decimal(value).is_finite() or not 0 <= value <= 1:
         raise ValueError("比例写成 0 到 1 的小数，例如 0.20")
     millionths = Decimal(value) * MILLION
     if millionths != millionths.to_integral_value():

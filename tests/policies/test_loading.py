@@ -13,6 +13,8 @@ from tests.policies.small import TEXT, changed
 FLOOR = "value: 1000.00, unit: 元"
 REQUIRE = "require: total(contracts) >= p.floor"
 
+RULE = TEXT[TEXT.index("  - id: total") : TEXT.index("stages:")]
+
 
 def refusal(text: str) -> PolicyRefused:
     with pytest.raises(PolicyRefused) as caught:
@@ -29,7 +31,38 @@ def test_the_small_policy_loads() -> None:
     ("old", "new", "reason"),
     [
         (REQUIRE, "require: total(contracts) >= p.flor", "没有参数 p.flor"),
-        (REQUIRE, "require: total(contract) >= p.floor", "没有事实 contract"),
+        (REQUIRE, "require: total(contract) >= p.floor", "第 7 列：没有事实 contract"),
+        (REQUIRE, "require: total(contracts) >= today", "第 1 列：金额和日期不能放在一起"),
+        (REQUIRE, "require: total(contracts) >= 500000", "金额不和写死的数放在一起"),
+        (REQUIRE, "require: total(contracts) >= p.rate", "金额和比例不能放在一起"),
+        (REQUIRE, "require: total(contracts) / 3 >= p.floor", "金额相除会丢掉零头"),
+        (REQUIRE, "require: total(contracts) >= p.floor || 1 > 2 + ", "没有写完，还缺一个值"),
+        (REQUIRE, "require: p.floor > 0", "没有读任何事实，结果永远一样"),
+        (REQUIRE, "require: 'contracts.amount > p.floor'", "contracts 是列表"),
+        (REQUIRE, "require: 'contracts.all(p, true)'", "变量 p 已经是别的名字"),
+        (REQUIRE, "require: 'contracts.all(c, c.signed_on)'", "这里应是是否，写的是日期"),
+        (REQUIRE, "require: 'total(contracts, \"signed_on\") > 0'", "日期不能求和"),
+        (REQUIRE, "require: 'share(total(contracts), 2) > 0'", "这一项应是比例，写的是数字"),
+        (REQUIRE, "require: 'nth(p.rate, 1) == p.rate'", "这里应是列表"),
+        (REQUIRE, "require: 'enterprise.name >= \"a\"'", "文字不分大小"),
+        ("    otherwise", "    applies: enterprise.size == 'large'\n    otherwise", "要一起写"),
+        ("    otherwise", "    unknown: guess\n    otherwise", "unknown 写 ask 或 needs_person"),
+        (
+            "  rate: {",
+            "  spare: {value: 1, label: 多余, article: 第一条, confidence: 见}\n  rate: {",
+            "参数 spare 没有用到",
+        ),
+        ("stages:", RULE.replace("id: total", "id: again") + "stages:", "与 total 的条件一模一样"),
+        ("value: total(contracts), article", "value: count(contracts), article", "应得出金额"),
+        (
+            "base_facts",
+            "split: [{id: a, label: 甲, article: 第一条}, {id: b}]\nbase_facts",
+            "只有最后一份可以不写 value",
+        ),
+        ("amount: 333.33}", "amount: 333.33, shares: {a: 1}}", "split 里没有 a"),
+        ("{amount: 999.99}", "{amount: 999.98}", "缺例子：差一个单位"),
+        ("[{amount: 1000.00}]", "[{amount: 1000.01}]", "缺例子：正好在门槛上"),
+        ("read: '{total(contracts)}'", "read: '{total(contracts) | date}'", "不能写成 date"),
         (REQUIRE, "require: 'contracts.all(c, c.amont > 1)'", "没有事实 contracts[].amont"),
         (REQUIRE, "require: product.nam == p.floor", "没有事实 product.nam"),
         (REQUIRE, "require: sum(contracts) >= p.floor", "没有函数 sum"),
@@ -114,5 +147,3 @@ def test_hostile_text_is_refused_in_words_within_a_second(text: str) -> None:
 def test_macros_within_macros_are_bounded() -> None:
     deep = "contracts.all(a, contracts.all(b, contracts.all(c, contracts.all(d, true))))"
     assert "逐项遍历" in str(refusal(changed(REQUIRE, f"require: '{deep}'")))
-
-
