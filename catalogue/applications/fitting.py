@@ -21,6 +21,7 @@ from catalogue.policies.expressions import Expression
 from catalogue.policies.facts import MAX_ITEMS, Field, Group, as_day
 from catalogue.policies.functions import add_months
 from catalogue.policies.models import Policy, Round
+from catalogue.policies.nearest import Nearest, nearest
 from catalogue.policies.operations import document_of, open_rounds
 from catalogue.policies.rules import Finding, evaluate
 from catalogue.policies.self_check_views import own_facts_from
@@ -42,6 +43,15 @@ def listings_known_by(reader: ListingsReader) -> ListingsReader:
     """Decorate the function of a higher room that knows the entries of products, in one query."""
     _listings_reader[:] = [reader]
     return reader
+
+
+def way_of(application: Application) -> Nearest | None:
+    """The nearest way for an application as it stands today; None when it simply passes."""
+    return nearest(
+        document_of(application.policy),
+        known.facts_of(application),
+        utc_now().astimezone(SHANGHAI).date(),
+    )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from catalogue.accounts.access import allow
 from catalogue.applications import fitting, operations
 from catalogue.applications.forms import kept_value
 from catalogue.applications.models import Application
+from catalogue.applications.places import place_of
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises.models import enterprise_id_of
 from catalogue.errors import Refused
@@ -45,6 +46,24 @@ def fits() -> Any:
         firm=enterprise_id,
         most=fitting.MOST_PRODUCTS,
     )
+
+
+def nearest_of(application: Application) -> dict[str, Any]:
+    """What templates show of the nearest way: the way, and where a draft can take each step."""
+    way = fitting.way_of(application)
+    if way is None or application.state not in ("draft", "signing", "ineligible"):
+        return {"way": None, "links": {}}
+    links = {}
+    for change in way.firm:
+        place = place_of(change.step.place)
+        if place is not None and application.state == "draft":
+            room = place.endpoint.partition(".")[0]
+            subject = {
+                "applications": {"number": application.number},
+                "products": {"product_id": application.product_id},
+            }.get(room, {})
+            links[change.place] = url_for(place.endpoint, **subject)
+    return {"way": way, "links": links}
 
 
 class CarryForm(PostedForm):

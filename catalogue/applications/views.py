@@ -113,6 +113,7 @@ def task_list(number: str) -> Any:
         "applications/task_list.html",
         remarks=operations.finding_remarks(application),
         findings=_findings(application),
+        **_way_back(application),
         application=application,
         document=document,
         sections=_sections(application, document),
@@ -167,15 +168,17 @@ def _findings(application: Application) -> list[dict[str, Any]]:
 
 def _linked(application: Application, found: list[Any]) -> list[dict[str, Any]]:
     """Findings with links: to where a draft can be changed, else to where it can be read."""
-    of = {"number": application.number, "product_id": application.product_id}
-    wants = {"applications": "number", "products": "product_id"}
+    of: dict[str, dict[str, Any]] = {
+        "applications": {"number": application.number},
+        "products": {"product_id": application.product_id},
+        "enterprises": {},
+    }
+    draft = application.state == "draft"
 
     def address(place: Place) -> str:
-        draft = application.state == "draft"
         endpoint = place.endpoint if draft else place.reading
-        key = wants.get(endpoint.split(".")[0])
-        subject = {key: of[key]} if key else {}
-        return url_for(endpoint, _anchor=(place.anchor or None) if draft else None, **subject)
+        anchor = place.anchor if draft and place.anchor else None
+        return url_for(endpoint, _anchor=anchor, **of[endpoint.split(".")[0]])
 
     return [linked(finding, address) for finding in found]
 
@@ -443,6 +446,7 @@ def _check_page(application: Application, form: Any) -> str:
         application=application,
         document=document,
         findings=_linked(application, [asdict(finding) for finding in report.findings]),
+        **fitting_views.nearest_of(application),
         lines=[asdict(line) for line in report.worksheet],
         amount_fen=report.amount_fen,
         missing=operations.missing_items(application),
@@ -484,6 +488,7 @@ def receipt(number: str) -> Any:
         "applications/receipt.html",
         application=application,
         report=application.report,
+        **_way_back(application),
         findings=_findings(application),
         remarks=operations.finding_remarks(application),
     )
@@ -498,9 +503,15 @@ def findings(number: str) -> Any:
         "applications/findings.html",
         application=application,
         report=application.report,
+        **_way_back(application),
         findings=_findings(application),
         remarks=operations.finding_remarks(application),
     )
+
+
+def _way_back(application: Application) -> dict[str, Any]:
+    """The nearest way, where the machine said no."""
+    return fitting_views.nearest_of(application) if application.state == "ineligible" else {}
 
 
 @bp.post("/applications/<number>/send-for-signing")

@@ -34,7 +34,7 @@ from catalogue.products.taxonomies import advancement_choices, domain_choices, n
 Choices = list[tuple[str, str]]
 
 MOST_ROWS = 10
-ROWS_SHOWN = 3
+ROWS_SHOWN = {"contracts": 3, "patents": 2}
 MOST_TEXT = 100
 LACKING = "materials_lacking"
 UNSURE = ("", "不清楚")
@@ -140,7 +140,7 @@ def questions(document: PolicyDocument) -> Questions:
     most = {root: _most_rows(document, root) for root in rows}
     for root, columns in rows.items():
         row = FormField(type("Row", (Form,), _in_order(document, root, columns)))
-        shown = min(ROWS_SHOWN, most[root])
+        shown = min(ROWS_SHOWN[root], most[root])
         made[root] = FieldList(row, GROUPS[root], min_entries=shown, max_entries=most[root])
         groups[root] = [root]
     order = sorted((g for g in groups if groups[g]), key=lambda g: (-weight[g], _PLACES.index(g)))
@@ -157,7 +157,7 @@ def _in_order(document: PolicyDocument, root: str, columns: dict[str, Any]) -> d
 
 def _most_rows(document: PolicyDocument, root: str) -> int:
     if root == "patents" or document.contracts is None:
-        return ROWS_SHOWN
+        return ROWS_SHOWN["patents"]
     return min(document.contracts.max, MOST_ROWS)
 
 
@@ -234,7 +234,6 @@ def _field(document: PolicyDocument, root: str, name: str) -> Any:
         )
     kinds = {"date": DayField, "money": MoneyField, "count": CountField, "rate": RateField}
     if field.kind in kinds:
-        hint = hint or {"date": "例如 2026-11-20", "rate": "百分数，例如 12.5"}.get(field.kind, "")
         return kinds[field.kind](label, [Optional()], description=hint)
     too_long = Length(max=MOST_TEXT, message=f"最多 {MOST_TEXT} 字")
     return StringField(label, [Optional(), too_long, visible_text], description=hint)
