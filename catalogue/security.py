@@ -32,6 +32,7 @@ LIMITS = {
     "enterprises.register": ("10 per minute", ["POST"]),
     "certificates.check_file": ("20 per minute", ["POST"]),
     "certificates.show": ("120 per minute", ["GET"]),
+    "reviews.overrides": ("60 per minute", ["GET"]),
     "listings.listings": ("300 per minute", ["GET"]),
     "policies.trial.self_check": ("30 per minute", ["POST"]),
     "policies.trial.what_if": ("30 per minute", ["POST", "GET"]),

@@ -197,7 +197,7 @@ def read(order: dict[str, Any]) -> dict[str, Any]:
     import pypdfium2
 
     until = time.monotonic() + MAX_SECONDS / 2
-    marks = [{"pages": [], "beside": None} for _ in order["marks"]]
+    marks: list[dict[str, Any]] = [{"pages": [], "beside": None} for _ in order["marks"]]
     document = pypdfium2.PdfDocument(order["path"])
     total, done, has_text = len(document), 0, False
     while done < min(total, MAX_READ_PAGES) and time.monotonic() < until:
@@ -271,9 +271,10 @@ def draw(order: dict[str, Any]) -> bytes:
 def _picture(path: str) -> Any:
     from PIL import Image
 
-    with Image.open(path, formats=["PNG", "JPEG"]) as image:
-        image.draft("RGB", (WIDTH, MAX_HEIGHT))
-        image.thumbnail((WIDTH, MAX_HEIGHT))
+    with Image.open(path, formats=["PNG", "JPEG"]) as opened:
+        opened.draft("RGB", (WIDTH, MAX_HEIGHT))
+        opened.thumbnail((WIDTH, MAX_HEIGHT))
+        image: Any = opened
         if "A" in image.getbands() or "transparency" in image.info:
             image = image.convert("RGBA")
             paper = Image.new("RGBA", image.size, "white")

@@ -122,13 +122,13 @@ def figures() -> list[dict[str, Any]]:
     """
     rows = db.session.execute(
         text(
-            "WITH newest AS (SELECT DISTINCT ON (r.application_id) a.policy_id, r.findings"
-            "  FROM eligibility_report r JOIN application a ON a.id = r.application_id"
-            "  ORDER BY r.application_id, r.id DESC),"
+            "WITH newest AS (SELECT max(id) AS id FROM eligibility_report GROUP BY application_id),"
             " checked AS (SELECT policy_id, f ->> 'rule' AS rule, count(*) AS checks,"
             "  count(*) FILTER (WHERE f ->> 'result' = 'fail') AS fails,"
             "  count(*) FILTER (WHERE f ->> 'result' = 'unknown') AS unknowns"
-            "  FROM newest, jsonb_array_elements(findings) f GROUP BY 1, 2),"
+            "  FROM newest JOIN eligibility_report r USING (id)"
+            "  JOIN application a ON a.id = r.application_id,"
+            "  jsonb_array_elements(r.findings) f GROUP BY 1, 2),"
             " asked AS (SELECT a.policy_id, o.rule, count(*) AS asked,"
             "  count(*) FILTER (WHERE o.confirmed) AS set_aside,"
             "  count(*) FILTER (WHERE o.confirmed = false) AS refused"
