@@ -254,7 +254,10 @@ def _findings(
 def _finding(finding: Mapping[str, Any], remark: Mapping[str, Any] | None) -> Iterator[Row]:
     edge, result = EDGES.get(finding["result"], ""), RESULTS.get(finding["result"], UNKNOWN)
     indent = 12.0 if edge else 0.0
-    lines = [("读到", finding["read"], None), ("缺", "、".join(finding["missing"]), None)]
+    lines: list[tuple[str, str, Tag | None]] = [
+        ("读到", finding["read"], None),
+        ("缺", "、".join(finding["missing"]), None),
+    ]
     gap = finding["gap"]
     threshold = "，".join(part for part in (finding["threshold"], gap) if part)
     lines += [

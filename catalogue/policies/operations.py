@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import structlog
 from flask import current_app
-from sqlalchemy import Date, Row, cast, column, exists, func, or_, select, true
+from sqlalchemy import Date, cast, column, exists, func, or_, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -436,7 +436,7 @@ def replay_chunk(run_id: int) -> None:
     db.session.flush()
 
 
-def _differences(kept: Row[Any], policy: Policy) -> list[decision.Difference]:
+def _differences(kept: Any, policy: Policy) -> list[decision.Difference]:
     content = kept.record.encode()
     parts = {"sha256": kept.sha256, "signature": kept.signature, "certificate": kept.certificate}
     found = decision.seal_differences(parts, content)
@@ -446,7 +446,7 @@ def _differences(kept: Row[Any], policy: Policy) -> list[decision.Difference]:
         return [*found, decision.Difference("record", "有", str(error))]
 
 
-def _note_different(run: ReplayRun, kept: Row[Any], differences: list[decision.Difference]) -> None:
+def _note_different(run: ReplayRun, kept: Any, differences: list[decision.Difference]) -> None:
     log.error(
         "decision_record_differs",
         run=run.id,

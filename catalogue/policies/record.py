@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
 from typing import Any
 
 from catalogue import keys
@@ -84,12 +83,7 @@ def canonical(value: Any) -> bytes:
 
 def _parts(value: Any) -> dict[str, Any]:
     """A part of the report as a mapping; ``dataclasses.asdict`` would copy everything first."""
-    return {name: getattr(value, name) for name in _names(type(value))}
-
-
-@lru_cache(maxsize=32)
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def hash_of(record: bytes) -> str:
@@ -214,8 +208,8 @@ def _differences(held: Any, new: Any, path: str) -> Iterator[Difference]:
             yield from _differences(held.get(key, _Absent), new.get(key, _Absent), inner)
     elif isinstance(held, list) and isinstance(new, list):
         for index in range(max(len(held), len(new))):
-            pair = (item[index] if index < len(item) else _Absent for item in (held, new))
-            yield from _differences(*pair, f"{path}[{index}]")
+            one, other = (item[index] if index < len(item) else _Absent for item in (held, new))
+            yield from _differences(one, other, f"{path}[{index}]")
     elif type(held) is not type(new) or held != new:
         yield Difference(path, _shown(held), _shown(new))
 

@@ -76,7 +76,7 @@ def test_the_downloaded_record_replays_and_the_findings_agree(
     assert "attachment" in record.headers["Content-Disposition"]
     judged = replay.judge(record.data, replay.Policies([replay.SEEDS]))
     assert judged.code == replay.SAME, judged.lines
-    found = client.get(f"/applications/{application.number}/findings.json").json
+    found = client.get(f"/applications/{application.number}/findings.json").get_json()
     parts = json.loads(record.data)
     assert found["findings"] == parts["record"]["findings"]
     assert found["worksheet"] == parts["record"]["worksheet"]
@@ -93,6 +93,8 @@ def test_the_paper_holds_facts_findings_and_worksheet_and_is_the_same_twice(
     assert client.get(address).data == first
     words, pages = text_of(first)
     report = application.report
+    assert report is not None
+    assert report.amount_fen is not None
     wanted = [
         application.receipt_number,
         application.enterprise.name,

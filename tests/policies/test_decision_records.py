@@ -62,6 +62,7 @@ def test_a_check_leaves_a_signed_record_that_runs_again(session: Any) -> None:
     session.commit()
     kept = operations.newest_record(application.number)
     assert kept is not None
+    assert application.report is not None
     assert (kept.verdict, kept.amount_fen) == (
         application.report.verdict,
         application.report.amount_fen,

@@ -54,7 +54,7 @@ def test_it_runs_without_flask_and_database_and_says_same_bytes(folder: Path) ->
         "from catalogue.policies.replay import main\n"
         "main()\n"
     )
-    options = ["--policy", folder / "small.yaml", "--root", folder / "root.pem"]
+    options: list[str | Path] = ["--policy", folder / "small.yaml", "--root", folder / "root.pem"]
     done = subprocess.run(
         [sys.executable, "-c", program, folder / "1.json", *options],
         capture_output=True,
