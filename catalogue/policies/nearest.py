@@ -399,7 +399,8 @@ def _out_of_reach(search: _Search, left: set[str]) -> Nearest:
     unmet = tuple(r.title for r in search.document.rules if r.id in stops)
     if unmet:
         return Nearest("ineligible", unmet=unmet)
-    return Nearest(search.first.verdict, people=_titles(search, left))
+    people, first = _titles(search, left), search.first
+    return Nearest(first.verdict, people=people, amount_fen=first.amount_fen)
 
 
 def _titles(search: _Search, rules: Iterable[str]) -> tuple[str, ...]:
@@ -427,7 +428,7 @@ def _told(search: _Search, steps: Steps, left: set[str]) -> Nearest:
     search.trials = -TRIALS_TO_BE_EXACT
     steps, spans = search.exact(steps, allowed)
     after = search.decision(steps)
-    read = frozenset(path.replace("[]", "") for r in search.readings.values() for path in _named(r))
+    read = frozenset(fact for r in search.document.rules for fact in _facts_read(r))
     speaker = Speaker(search.document, search.case, read)
     ordered = sorted(steps, key=lambda s: (s.weight, s.place, s.index))
     changes = [
@@ -445,16 +446,7 @@ def _told(search: _Search, steps: Steps, left: set[str]) -> Nearest:
     )
 
 
-def _named(reading: Reading) -> Iterable[str]:
-    """The paths of a reading, and the fields of lists that its functions name."""
-    yield from reading.paths
-    lists = [path for path in reading.paths if path in ("contracts", "patents")]
-    for text in reading.texts:
-        for name in lists:
-            yield from (f"{name}.{word}" for word in _quoted(text))
-            if "total(" in text:
-                yield f"{name}.amount"
-
-
-def _quoted(text: str) -> list[str]:
-    return text.split('"')[1::2]
+def _facts_read(rule: Any) -> Iterable[str]:
+    """The facts that a rule is decided by, as the places of steps name them."""
+    for expression in _expressions(rule):
+        yield from (fact.replace("[]", "") for fact in expression.facts)

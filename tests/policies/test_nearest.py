@@ -1,4 +1,4 @@
-"""The nearest way: what it advises passes, nothing less does, and it never advises the dishonest."""
+"""The nearest way: what it advises passes, nothing less does, and it advises only the honest."""
 
 from __future__ import annotations
 
@@ -96,10 +96,11 @@ def test_the_gap_is_named_to_the_fen() -> None:
     document, facts = _example("first_version-2020.yaml", "差一分不够")
     found = nearest(document, facts, TODAY)
     assert found is not None
-    assert [change.says for change in found.firm] == [
+    assert len(found.firm) == 1
+    assert found.firm[0].says == (
         "再有一个合同：金额至少 0.01 元并已到账，开票在 2025-05-30 至 2026-11-30 之间，"
         "买方不是关联方"
-    ]
+    )
 
 
 def test_a_contract_too_many_is_the_one_that_costs_least() -> None:
