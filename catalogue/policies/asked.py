@@ -74,6 +74,8 @@ def contracts_of(reader: Reader, articles: Mapping[str, Article]) -> ContractLim
         return None
     least = reader.typed(entry.get("min"), int, "min", 0, path)
     most = reader.typed(entry.get("max"), int, "max", 0, path)
+    if "min" not in entry or "max" not in entry:
+        reader.fault("contracts 要写 min 和 max", *path)
     if not 0 <= least <= most <= 100:
         reader.fault("contracts 的 min、max 应满足 0 ≤ min ≤ max ≤ 100", *path)
     columns = _columns(reader, entry)

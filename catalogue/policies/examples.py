@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from catalogue.policies.boundaries import lacking, thresholds_of
 from catalogue.policies.case import Case, decision_of
 from catalogue.policies.document import Example, PolicyDocument
@@ -9,11 +12,14 @@ from catalogue.policies.report import Decision
 from catalogue.policies.source import Problem
 from catalogue.policies.wording import money_text
 
+MAX_WORK = 500_000
 RESULT_WORDS = {"pass": "符合", "fail": "不符"}
 
 
 def example_problems(document: PolicyDocument) -> list[Problem]:
     """Everything that is wrong with the examples of a file, or lacking among them."""
+    if sum(_work(document, example) for example in document.examples) > MAX_WORK:
+        return [Problem(1, "例子要算的太多：请减少例子，或例子里合同等列表的项数")]
     problems: list[Problem] = []
     seen: dict[str, set[str]] = {rule.id: set() for rule in document.rules}
     thresholds = thresholds_of(document)
@@ -36,6 +42,20 @@ def example_problems(document: PolicyDocument) -> list[Problem]:
         if result not in seen[rule.id]
     ]
     return problems + lacking(thresholds)
+
+
+def _work(document: PolicyDocument, example: Example) -> int:
+    """Roughly how long an example takes, in microseconds: walks within walks count as powers."""
+    longest = max((len(items) for items in _lists(example.facts)), default=1)
+    return sum(10 + 5 * longest + 2 * longest**e.walks for e in document.deciding)
+
+
+def _lists(facts: Any) -> Iterator[list[Any]]:
+    if isinstance(facts, list):
+        yield facts
+    inner = facts.values() if isinstance(facts, Mapping) else ()
+    for value in inner:
+        yield from _lists(value)
 
 
 def _differences(example: Example, decision: Decision) -> list[str]:

@@ -24,7 +24,8 @@ class Expression:
     """A compiled expression and what its tree says about it.
 
     ``paths`` are the facts and worksheet lines that it reads, in their order, fields of list
-    items as ``contracts[].amount``; ``kind`` is how a sentence writes its value.
+    items as ``contracts[].amount``; ``walks`` is how many lists it goes through one within the
+    other; ``kind`` is how a sentence writes its value.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Expression:
     paths: tuple[str, ...]
     facts: tuple[str, ...]
     parameters: tuple[str, ...]
+    walks: int
     # Root and key when the expression is one plain name: most holes of sentences are, and a
     # look-up is far cheaper than asking CEL.
     direct: tuple[str, str] | None = None
@@ -84,6 +86,7 @@ def compiled(text: str, names: Names) -> Expression:
         paths=tuple(reading.paths),
         facts=reading.facts(names),
         parameters=tuple(reading.parameters),
+        walks=reading.walks,
         direct=direct,
     )
 

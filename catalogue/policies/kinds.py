@@ -105,11 +105,15 @@ class Names:
 
 @dataclass
 class Reading:
-    """What the walk over one expression found: dotted paths in their order, and parameters."""
+    """What the walk over one expression found: dotted paths in their order, and parameters.
+
+    ``walks`` is how many lists are gone through one within the other.
+    """
 
     paths: dict[str, None] = field(default_factory=dict)
     parameters: dict[str, None] = field(default_factory=dict)
     macros: int = 0
+    walks: int = 0
 
     def facts(self, names: Names) -> tuple[str, ...]:
         """The paths of facts; worksheet lines, today and the policy's own lists are none."""
@@ -318,6 +322,7 @@ class _Walk:
             raise bad(node, f"这里应是列表，写的是{kind}")
         if depth >= MAX_WALKS:
             raise bad(node, f"逐项遍历套了超过 {MAX_WALKS} 层")
+        self.found.walks = max(self.found.walks, depth + 1)
         return kind
 
     def _method(self, node: Node, scope: Mapping[str, Kind], depth: int) -> Kind:

@@ -198,6 +198,8 @@ def continuation_of(
         reader.fault(f"continued 里没有 {key} 这个键", *path, key)
     if entry.get("placeholder") is not True:
         reader.fault("沿用已到期的政策没有公开依据，须写 placeholder: true", *path)
+    if "from" not in entry:
+        reader.fault("continued 要写 from", *path)
     since = reader.typed(entry.get("from"), date, "from", date.max, (*path, "from"))
     changed = parameters_of(reader, articles, "continued")
     for name, parameter in changed.items():

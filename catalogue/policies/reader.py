@@ -55,6 +55,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,30}")
 MAX_ENTRIES = 200
 MAX_OPTIONS = 50
+# Checking takes some microseconds a character; so a whole file is checked within a second.
+MAX_WRITTEN = 40_000
 
 
 def keys_of(section: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -69,6 +71,7 @@ class Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Problem] = []
+        self.written = 0
 
     def fault(self, reason: str, *path: Any) -> None:
         """Note a problem at the line of ``path``."""
@@ -146,6 +149,11 @@ class Reader:
         self, make: Callable[[str, Names], Made], text: str, names: Names, path: Path
     ) -> Any:
         """An expression or sentence, or None with a problem noted."""
+        self.written += len(text)
+        if self.written > MAX_WRITTEN:
+            if self.written - len(text) <= MAX_WRITTEN:
+                self.fault(f"表达式和句子一共超过 {MAX_WRITTEN} 个字", *path)
+            return None
         try:
             return make(text, names)
         except BadExpression as error:

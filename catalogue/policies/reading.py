@@ -189,6 +189,9 @@ def parse(text: str) -> PolicyDocument:
     for path, entry in reader.entries("people"):
         reader.article(entry, articles, path)
         reader.text(entry, "text", path)
+    for path, entry in reader.entries("documents"):
+        reader.text(entry, "no", path)
+        reader.text(entry, "title", path)
     portions = {portion.id for portion in split}
     examples = _examples(reader, schema, {rule.id for rule in rules}, portions)
     validity = data.get("validity_years")

@@ -132,7 +132,11 @@ def _build_mapping(
 
 def read(text: str) -> Source:
     """Parse the text of a policy file; raises PolicyRefused with line and reason."""
-    if len(text.encode()) > MAX_BYTES:
+    try:
+        size = len(text) if len(text) > MAX_BYTES else len(text.encode())
+    except UnicodeEncodeError:
+        raise PolicyRefused([Problem(1, "文件里有不成文字的字符，请存成 UTF-8")]) from None
+    if size > MAX_BYTES:
         raise PolicyRefused([Problem(1, f"文件超过 {MAX_BYTES // 1024} kB")])
     try:
         _guard(text)

@@ -14,6 +14,8 @@ FLOOR = "value: 1000.00, unit: 元"
 REQUIRE = "require: total(contracts) >= p.floor"
 
 RULE = TEXT[TEXT.index("  - id: total") : TEXT.index("stages:")]
+MANY_CONTRACTS = f"  - {{name: 多, facts: {{contracts: [{'{amount: 1.00}, ' * 400}]}}}}\n"
+PAIRS = "contracts.all(a, contracts.all(b, a.amount >= b.amount || a.amount >= p.floor))"
 
 
 def refusal(text: str) -> PolicyRefused:
@@ -135,8 +137,34 @@ def test_all_faults_are_named_at_once() -> None:
         TEXT + "\nterms: {" + ", ".join(f"k{i}: v" for i in range(9_000)) + "}\nnope: 1\n",
         "{? [a] : b}",
         "\x00",
+        "\ud800",
+        "a" * 10_000_000,
+        changed(REQUIRE, f"require: '{PAIRS}'").replace(
+            "examples:\n", "examples:\n" + MANY_CONTRACTS * 4
+        ),
+        TEXT + "gaps: [" + "[" * 15 + "]" * 15 + "]\n",
+        TEXT.replace("rules:\n", "rules:\n" + RULE * 150, 1),
+        TEXT.replace("words: 累计", "words: '" + "{p.floor}" * 100 + "' # ", 1),
     ],
-    ids=["empty", "list", "open", "tab", "brackets", "deep", "alias", "long", "wide", "key", "nul"],
+    ids=[
+        "empty",
+        "list",
+        "open",
+        "tab",
+        "brackets",
+        "deep",
+        "alias",
+        "long",
+        "wide",
+        "key",
+        "nul",
+        "surrogate",
+        "10 MB",
+        "work",
+        "nested",
+        "rules",
+        "holes",
+    ],
 )
 def test_hostile_text_is_refused_in_words_within_a_second(text: str) -> None:
     started = time.process_time()
