@@ -30,14 +30,19 @@ KINDS = {
     "first_set": "equipment",
     "first_version": "software",
     "first_batch": "material",
+    "insurance_equipment": "equipment",
+    "insurance_material": "material",
 }
+# Those whose applications are played into every state; the others get one that was checked.
+SCHEMES = ("catalogue", "first_set", "first_version", "first_batch")
 # Invented totals in fen, so that every page that shows them says 示范参数.
 BUDGETS = {
     "first_set": 80_000_000_00,
     "first_version": 20_000_000_00,
     "first_batch": 20_000_000_00,
+    "insurance_equipment": 30_000_000_00,
+    "insurance_material": 30_000_000_00,
 }
-SCHEMES = tuple(KINDS)
 PER_STATE = 2
 STATES = (
     "draft",
@@ -91,16 +96,18 @@ def seed(password: str, *, quiet: bool = False) -> None:
     cast = _Cast(rounds, enterprises)
     with tqdm(total=len(STATES) * PER_STATE, desc="demo applications", disable=quiet) as bar:
         cast.play(bar.update)
+    for scheme in sorted(KINDS.keys() - set(SCHEMES)):
+        cast.submitted(scheme)
 
 
 def _rounds() -> dict[str, Round]:
     now = utc_now().astimezone(SHANGHAI)
     opens = datetime.combine((now - timedelta(days=45)).date(), time(9), SHANGHAI)
     rounds = {}
-    for position, scheme in enumerate(SCHEMES):
+    for position, scheme in enumerate(KINDS):
         policy = policies.version_for(scheme, opens.date())
         assert policy is not None, scheme
-        last = (now + timedelta(days=6 + 8 * position)).date()
+        last = (now + timedelta(days=6 + 8 * (position % len(SCHEMES)))).date()
         closes = datetime.combine(last, time(17), SHANGHAI)
         title, clerk = f"{now.year} 年度第二批", people.staff("administrator")
         rounds[scheme] = policies.open_round(policy, title, now.year, 2, opens, closes, clerk)

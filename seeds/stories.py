@@ -41,8 +41,12 @@ AMOUNTS = {
     "first_set": (12_870_000_00,),
     "first_version": (186_000_00, 328_500_00, 412_000_00),
     "first_batch": (620_000_00, 815_000_50),
+    "insurance_equipment": (9_600_000_00,),
+    "insurance_material": (6_400_000_00,),
 }
-NEGATIVE = {"international_first"}
+# Sums asked for by their question, in fen; what a firm may leave open stays open.
+SUMS = {"premium_paid": 400_000_00, "approved_quota": 350_000_00}
+NEGATIVE = {"by_batch", "special_class"}
 
 
 @cache
@@ -125,6 +129,8 @@ def contract_rows(
                 "invoiced_on": min(max(signed + timedelta(days=5), first), last),
                 "amount_fen": amount,
                 "received_fen": amount if received else None,
+                "quantity": 1,
+                "buyer_is_trader": False,
             }
         )
     return rows
@@ -133,10 +139,19 @@ def contract_rows(
 def answers_of(application: Application) -> dict[str, Any]:
     """An answer to every question that makes the application eligible."""
     given: dict[str, Any] = {}
+    opened_on = application.round.opens_at.astimezone(SHANGHAI).date()
     for answer in document_of(application.policy).answers:
         if answer.type == "boolean":
             given[answer.id] = answer.id not in NEGATIVE
-        elif answer.type in ("text", "textarea"):
+        elif answer.type == "choice":
+            given[answer.id] = next(iter(answer.options))
+        elif answer.type == "date" and answer.required:
+            given[answer.id] = opened_on.isoformat()
+        elif answer.id in SUMS:
+            given[answer.id] = SUMS[answer.id]
+        elif answer.type == "text":
+            given[answer.id] = f"示例{answer.label}"
+        elif answer.type == "textarea":
             given[answer.id] = (
                 f"{answer.label}：示例填写，主要指标比同类提高 35%，见检测报告第 2 页。"
             )
