@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -165,6 +166,12 @@ def test_a_pass_names_the_records_that_come_out_otherwise(session: Any) -> None:
     last = operations.last_replay()
     assert last is not None
     assert last.id == run.id
+
+
+def test_the_command_replays_all_at_once(app: Flask, session: Any) -> None:
+    keep("SB-2026-0001")
+    result = app.test_cli_runner().invoke(args=["replay-records"])
+    assert (result.exit_code, result.output) == (0, "1 records re-run, 0 come out otherwise.\n")
 
 
 def test_a_pass_that_was_cut_short_is_gone_on_with(session: Any) -> None:
