@@ -350,7 +350,7 @@ def contracts_form(document: PolicyDocument, rows: Mapping[int, Mapping[str, Any
     ours = {n: f for n, f in _asked_columns().items() if re.search(rf"\b{n}\b", document.text)}
     fields = {**ours, **{name_in(ContractRow, c.id): question_field(c) for c in added}}
     row = type("PolicyContractRow", (ContractRow,), {**fields, "asked": (*ours,), "added": added})
-    entries = FieldList(FormField(row), min_entries=1, max_entries=max(most, 1))
+    entries = FieldList(FormField(row), "合同", min_entries=1, max_entries=max(most, 1))
     form_class = type("ContractsForm", (PostedForm,), {"rows": entries})
     last = max(rows, default=0)
     data = [rows.get(number, {}).get("kept", {}) for number in range(1, last + 1)]

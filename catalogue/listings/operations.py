@@ -102,7 +102,7 @@ def listing_of_product(product_id: int) -> KnownListing | None:
         .order_by(Listing.id.desc())
         .limit(1)
     ).first()
-    return None if row is None else KnownListing(*row)
+    return None if row is None else KnownListing(row.number, row.listed_on, row.valid_until)
 
 
 @listings_known_by
@@ -113,7 +113,11 @@ def listings_of_products(product_ids: Sequence[int]) -> dict[int, KnownListing]:
         .where(Listing.product_id.in_(product_ids), Listing.status == "listed")
         .order_by(Listing.id)
     )
-    return {product_id: KnownListing(*entry) for product_id, *entry in rows}
+    return {
+        product_id: KnownListing(number, listed_on, valid_until)
+        for product_id, number, listed_on, valid_until in rows
+        if product_id is not None
+    }
 
 
 @when("revoke")

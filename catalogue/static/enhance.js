@@ -61,7 +61,18 @@ function keepTyped(form) {
   sessionStorage.setItem(keptAt(), JSON.stringify(typed));
 }
 
+// A press while a quiet save is under way waits for it, or the page would disagree with itself.
+function waitForQuietSave(event) {
+  const form = event.target;
+  if (!form.classList.contains("htmx-request")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const press = () => setTimeout(() => form.requestSubmit(event.submitter), 50);
+  form.addEventListener("htmx:afterRequest", press, { once: true });
+}
+
 function bringBack(form) {
+  form.addEventListener("submit", waitForQuietSave, true);
   form.addEventListener("submit", () => keepTyped(form));
   const kept = sessionStorage.getItem(keptAt());
   sessionStorage.removeItem(keptAt());

@@ -99,6 +99,7 @@ def test_a_buyer_of_the_related_parties_is_related(session: Any) -> None:
     application = builders.draft()
     clerk = builders.clerk_of(application.enterprise)
     buyer = application.contracts[1]
+    assert buyer.buyer_credit_code is not None
     enterprises.add_related_party(
         application.enterprise, clerk, buyer.buyer_credit_code, buyer.buyer_name, "sister"
     )
