@@ -58,10 +58,11 @@ def nearest_of(application: Application) -> dict[str, Any]:
         place = place_of(change.step.place)
         if place is not None and application.state == "draft":
             room = place.endpoint.partition(".")[0]
-            subject = {
-                "applications": {"number": application.number},
-                "products": {"product_id": application.product_id},
-            }.get(room, {})
+            subject: dict[str, Any] = {}
+            if room == "applications":
+                subject = {"number": application.number}
+            elif room == "products":
+                subject = {"product_id": application.product_id}
             links[change.place] = url_for(place.endpoint, **subject)
     return {"way": way, "links": links}
 

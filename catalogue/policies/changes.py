@@ -180,8 +180,10 @@ def later(facts: dict[str, Any], day: int) -> tuple[dict[str, Any], date]:
 def rounds_later(case: Case, day: int) -> int:
     """How many years the round had to be moved on for ``day``; 0 within the round itself."""
     before = (case.facts.get("round") or {}).get("closes_on")
-    after = (later(dict(case.facts), day)[0]["round"] or {}).get("closes_on")
-    return 0 if before is None else as_date(after).year - as_date(before).year
+    if before is None:
+        return 0
+    after: int = later(dict(case.facts), day)[0]["round"]["closes_on"]
+    return as_date(after).year - as_date(before).year
 
 
 # ------------------------------------------------------------------ what could be done
@@ -247,20 +249,23 @@ class Possible:
         elif known is None:
             kind = "set" if root in _OBTAINED else "supply"
             between = [10**n for n in range(4, 13, 2)] if field.kind == "money" else []
-            for value in [*self._values(field), *between]:
+            for value in [*self._values(field, name), *between]:
                 yield Step(kind, path, value)
         elif root in ("declarations", "answers") or path in _REPAIRABLE:
             # A date that is past is a fact; one that is ahead may still move.
             if field.kind == "date" and known < self.day:
                 return
-            for value in self._values(field):
+            for value in self._values(field, name):
                 ahead = field.kind != "date" or value >= self.day
                 if value != known and ahead:
                     yield Step("set", path, value)
 
-    def _values(self, field: Field) -> list[Any]:
+    def _values(self, field: Field, name: str = "") -> list[Any]:  # noqa: PLR0911
         if field.kind == "boolean":
             return [True, False]
+        options = next((a.options for a in self.document.answers if a.id == name), {})
+        if options:
+            return list(options)[:MOST_LISTED]
         if field.kind == "text":
             return sorted(self.literals)[:MOST_LISTED] or ["有"]
         if field.kind == "money":

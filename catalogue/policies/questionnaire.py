@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -94,7 +94,8 @@ class ChecksField(SelectMultipleField):
 
 
 def _expressions(document: PolicyDocument) -> Iterator[tuple[Expression, ...]]:
-    for part in (*document.rules, *document.worksheet):
+    parts: list[Any] = [*document.rules, *document.worksheet]
+    for part in parts:
         values = [getattr(part, f.name) for f in fields(part)]
         yield tuple(value for value in values if isinstance(value, Expression))
 
@@ -245,7 +246,7 @@ def _yes_no(label: str, hint: str = "") -> Any:
 
 def _choices(document: PolicyDocument, root: str, name: str) -> Choices:
     """The options of a fact, out of the taxonomies or the policy's own questions."""
-    fixed = {
+    fixed: dict[str, Callable[[], Choices]] = {
         "enterprise.district": lambda: [*district_choices(), ELSEWHERE],
         "enterprise.size": lambda: SIZES,
         "enterprise.honours": honour_choices,
@@ -257,10 +258,11 @@ def _choices(document: PolicyDocument, root: str, name: str) -> Choices:
         "contracts.buyer_district": lambda: [*district_choices(), ELSEWHERE],
     }
     if f"{root}.{name}" in fixed:
-        return list(fixed[f"{root}.{name}"]())
-    asked = document.contracts.columns if root == "contracts" and document.contracts else ()
-    options = next((q.options for q in (*document.answers, *asked) if q.id == name), {})
-    return list(options.items())
+        return fixed[f"{root}.{name}"]()
+    asked: list[Any] = list(document.answers)
+    if root == "contracts":
+        asked = list(document.contracts.columns) if document.contracts else []
+    return next((list(question.options.items()) for question in asked if question.id == name), [])
 
 
 # ------------------------------------------------------------------ answers

@@ -205,7 +205,8 @@ def what_if(scheme: str) -> Any:
     asked = questionnaire.questions(trial.document)
     more = bool(given.get("more"))
     form = questionnaire.posted(given, asked, more=more)
-    products, status, answer = [], 200, None
+    products: list[tuple[int, str]] = []
+    status, answer = 200, None
     if request.method == "POST" or kept:
         if not more and not questionnaire.valid(form):
             status = 422
@@ -255,18 +256,14 @@ def _kept_trial(scheme: str, given: MultiDict[str, str]) -> Trial:
 
 def _link(trial: Trial, form: Any) -> str | None:
     """The address that shows this answer again, or None when it would be too long to keep."""
-    pairs = questionnaire.as_query(form)
-    if len({name for name, _ in pairs}) < len(pairs):
-        values = MultiDict(pairs).to_dict(flat=False)
-    else:
-        values = dict(pairs)
+    answers: dict[str, Any] = MultiDict(questionnaire.as_query(form)).to_dict(flat=False)
     link = url_for(
         "policies.trial.what_if",
         scheme=trial.policy.scheme,
         v=trial.policy.version,
         d=trial.today.isoformat(),
         r=trial.window.text,
-        **values,
+        **answers,
     )
     return link if len(link) <= MOST_LINK else None
 
