@@ -133,7 +133,8 @@ def save_values(
     """
     source = read(draft.text)
     # A share moves no example: only its amounts change, and those a person looks at.
-    before = {place.path: place.value for place in places(source) if place.kind != "rate"}
+    found = {place.path: place for place in places(source)}
+    before = {path: place.value for path, place in found.items() if place.kind != "rate"}
     try:
         text = rewritten(draft.text, changes)
         notes: list[str] = []
@@ -142,7 +143,7 @@ def save_values(
             text, notes = _moved(text, pairs)
     except CannotWrite as error:
         raise Refused(str(error), status=422) from error
-    changed = {".".join(map(str, path)): str(value) for path, value in changes.items()}
+    changed = {found[path].label: str(value) for path, value in changes.items() if path in found}
     save_text(draft, text, actor, version, changed=changed)
     return notes
 

@@ -106,7 +106,9 @@ def accepted(text: str, positions: Iterable[int]) -> str:
             changes["examples", i, "verdict"] = report.verdict
         if example.amount_fen not in (None, report.amount_fen):
             fen = report.amount_fen
-            changes["examples", i, "amount"] = None if fen is None else Decimal(fen) / 100
+            changes["examples", i, "amount"] = (
+                None if fen is None else (Decimal(fen) / 100).quantize(CENT)
+            )
     return rewritten(text, changes) if changes else text
 
 

@@ -20,6 +20,7 @@ from catalogue.policies.backtest import Tally
 from catalogue.policies.desk_examples import VERDICTS
 from catalogue.policies.desk_forms import NewDraftForm, PublishForm, TextForm, values_form
 from catalogue.policies.desk_text import changed_places, fixed_parameters, places, side_by_side
+from catalogue.policies.document import SCHEMES
 from catalogue.policies.models import BackTest, Policy, PolicyDraft
 from catalogue.policies.source import read
 
@@ -68,26 +69,20 @@ def _to_test(test: BackTest) -> Any:
 @allow("administrator")
 def index() -> Any:
     today = utc_now().astimezone(SHANGHAI).date()
-    versions = db.session.scalars(
-        select(Policy).order_by(Policy.scheme, Policy.effective_from.desc(), Policy.id.desc())
-    ).all()
+    by_scheme = operations.all_versions()
     drafts = db.session.scalars(
         select(PolicyDraft)
         .options(joinedload(PolicyDraft.author))
         .order_by(PolicyDraft.state, PolicyDraft.saved_at.desc(), PolicyDraft.id.desc())
         .limit(DRAFTS_SHOWN)
     ).all()
-    in_force: dict[str, int] = {}
-    for policy in versions:
-        ended = policy.effective_to is not None and policy.effective_to < today
-        if policy.effective_from <= today and not ended:
-            in_force.setdefault(policy.scheme, policy.id)
+    governing = [operations.governing(found, today) for found in by_scheme.values()]
     return render_template(
         "policies/desk.html",
-        versions=versions,
+        versions=[policy for scheme in SCHEMES for policy in by_scheme.get(scheme, [])],
         drafts=drafts,
         draft_total=db.session.scalar(select(func.count(PolicyDraft.id))),
-        in_force=in_force,
+        in_force={policy.id for policy in governing if policy is not None},
         states=STATES,
         replay=operations.last_replay(),
         today=today,
