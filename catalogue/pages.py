@@ -61,7 +61,13 @@ FIRM_NAVIGATION = (
     ("单位资料", "enterprises.profile"),
     ("产品目录", "listings.catalogue"),
 )
-ROOM_NAMES = {"reviews": "审查", "notices": "审查", "funds": "资金", "policies": "管理"}
+ROOM_NAMES = {
+    "reviews": "审查",
+    "notices": "审查",
+    "funds": "资金",
+    "policies": "管理",
+    "policies.desk": "管理",
+}
 STAFF_NAVIGATION = {
     "reviewer": (("我的队列", "reviews.queue"),),
     "approver": (("审定队列", "reviews.queue"), ("异议", "notices.objections")),
@@ -71,6 +77,7 @@ STAFF_NAVIGATION = {
         ("预算", "funds.budgets"),
     ),
     "administrator": (
+        ("政策工作台", "policies.desk.index"),
         ("开批次", "policies.new_round"),
         ("申报事项", "policies.schemes"),
         ("禁止申报", "enterprises.exclusions"),
