@@ -253,8 +253,10 @@ class ContractRow(Form):
         return good
 
     def columns(self) -> dict[str, Any]:
-        """The row as the columns of a contract."""
-        trader = self["buyer_is_trader"].data if "buyer_is_trader" in self else None
+        """The row as the columns of a contract; a column that the form does not ask is left out."""
+        asked = {name: self[name].data for name in self.asked}
+        if "buyer_is_trader" in asked:
+            asked["buyer_is_trader"] = kept_value("boolean", asked["buyer_is_trader"])
         return {
             "number": normalised(self.number.data),
             "buyer_name": normalised(self.buyer_name.data),
@@ -263,12 +265,7 @@ class ContractRow(Form):
             "invoiced_on": self.invoiced_on.data,
             "amount_fen": self.amount.data,
             "received_fen": self.received.data,
-            "quantity": self["quantity"].data if "quantity" in self else None,
-            "accepted_on": self["accepted_on"].data if "accepted_on" in self else None,
-            "buyer_district": (
-                self["buyer_district"].data or None if "buyer_district" in self else None
-            ),
-            "buyer_is_trader": kept_value("boolean", trader),
+            **{name: None if value == "" else value for name, value in asked.items()},
             "details": {
                 column.id: value
                 for column in self.added

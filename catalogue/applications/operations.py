@@ -311,7 +311,7 @@ def save_contracts(
     """
     _require_editable(application, actor, "contracts")
     _hold(application)
-    posted = contracts_posted(rows, typed or {})
+    posted = contracts_posted(application, rows, typed or {})
     stored = contracts_content(application)
     fields = _decided(seen, stored, posted)
     _require_few_and_distinct(application, fields)
@@ -331,13 +331,22 @@ def save_contracts(
 
 
 def contracts_posted(
-    rows: Sequence[dict[str, Any]], typed: Mapping[int, Mapping[str, str]]
+    application: Application,
+    rows: Sequence[dict[str, Any]],
+    typed: Mapping[int, Mapping[str, str]],
 ) -> dict[str, Any]:
-    """Rows as a page sends them, in the form of contracts_content."""
-    kept = {
-        str(row.get("position", at)): _plain({n: v for n, v in row.items() if n != "position"})
-        for at, row in enumerate(rows, start=1)
-    }
+    """Rows as a page sends them, in the form of contracts_content.
+
+    What the page did not ask of a contract stays as it is stored.
+    """
+    stored = {contract.position: contract for contract in application.contracts}
+    kept = {}
+    for at, row in enumerate(rows, start=1):
+        position = row.get("position", at)
+        same = stored.get(position)
+        if same is not None and same.number == row["number"]:
+            row = {**{name: getattr(same, name) for name in ROW_COLUMNS}, **row}
+        kept[str(position)] = _plain({n: v for n, v in row.items() if n != "position"})
     return drafts.content(kept, {str(at): dict(row) for at, row in typed.items()})
 
 

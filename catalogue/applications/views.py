@@ -298,7 +298,7 @@ def contracts(number: str) -> Any:
             application, rows, current_user, typed=typed, seen=carried
         )
     )
-    seen = drafts.seen(operations.contracts_posted(rows, typed))
+    seen = drafts.seen(operations.contracts_posted(application, rows, typed))
     if request.form.get("autosave"):
         return _saved_line(None if refused else application.saved_at, len(typed), seen)
     if refused is None and request.form.get("more"):

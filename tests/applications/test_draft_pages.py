@@ -140,6 +140,8 @@ def test_a_stale_tab_of_contracts_is_told_too(app: Flask, session: Any) -> None:
     assert client.post(address, data={**old, "rows-1-amount": "333333.00"}).status_code == 303
     session.expire_all()
     assert [c.amount_fen for c in application.contracts][:2] == [111_111_00, 333_333_00]
+    # This policy's form does not ask for a quantity: what is known of it stays.
+    assert [c.quantity for c in application.contracts] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
