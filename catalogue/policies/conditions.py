@@ -62,7 +62,7 @@ def _rule(
     says = _sentence(reader, entry, "says", names, path)
     if words is None or not (read or says):
         reader.fault("规则要写 words（这一条用白话怎么说）和 read（读到什么）", *path)
-    made = {
+    made: dict[str, Any] = {
         "title": reader.text(entry, "title", path),
         "otherwise": _one_of(reader, entry, "otherwise", path, "ineligible", "needs_person"),
         "unknown": _one_of(reader, entry, "unknown", path, "ask", "needs_person"),

@@ -352,7 +352,8 @@ def schema_with(
     answers: tuple[Answer, ...], columns: tuple[Column, ...] = ()
 ) -> Mapping[str, Group | Words]:
     """The common schema; yes/no questions are ``declarations``, all others ``answers``."""
-    declared, answered = {}, {}
+    declared: dict[str, Field] = {}
+    answered: dict[str, Field] = {}
     for answer in answers:
         kept = declared if answer.type == "boolean" else answered
         kept[answer.id] = Field(answer.label, ANSWER_KINDS[answer.type], "申报表")

@@ -126,7 +126,7 @@ class Machine:
         self.context = cel.Context(variables=dict(constants), functions=functions)
         self.context.set_variable_resolver(self.lines.get)
 
-    def take(self, facts: Mapping[str, Any]) -> None:
+    def take(self, facts: dict[str, Any]) -> None:
         """Replace the facts of the case before by these; they must have the same roots."""
         self.lines.clear()
         self.context.update(facts)

@@ -60,11 +60,12 @@ class Missing:
 class Function:
     """A function: how it is written, what it means, what it takes and what it gives.
 
-    ``takes`` names the kind of each argument: items (a list of things), field (a field of the
-    items before it), list, money, date, number, rate, text, classes, steps, or the same as
-    ``first``; ``…`` repeats the last one and ``?`` makes it optional. ``gives`` is a kind, or
-    field, element, first or items, which take it from the arguments. ``default`` is the field
-    that is meant when none is written.
+    ``takes`` names the kind of each argument: items (a list of things), sums (the same, or a
+    list of amounts or counts), field (a field of the items before it), list, words, money, date,
+    number, rate, text, classes, steps, step (a value where the steps begin), or first (a size,
+    and then more of its kind); ``…`` repeats the last one and ``?`` makes it optional. ``gives``
+    is a kind, or field, fields, element, first or items, which take it from the arguments.
+    ``default`` is the field that is meant when none is written.
     """
 
     usage: str
@@ -178,7 +179,11 @@ def _working_after(missing: Missing) -> Callable[..., int]:
 
 
 def _total(missing: Missing) -> Callable[..., int]:
-    return lambda items, key="amount": sum(missing.values(items, key))
+    def total(items: list[Any], key: str = "amount") -> int:
+        things = bool(items) and isinstance(items[0], Mapping)
+        return sum(missing.values(items, key) if things else items)
+
+    return total
 
 
 def _ordered(
@@ -267,8 +272,8 @@ FUNCTIONS: dict[str, Function] = {
     "count": Function("count(contracts)", "个数", ("list",), "count", _plain(len)),
     "total": Function(
         'total(contracts) 或 total(contracts, "received")',
-        "各项之和；不写字段就是 amount",
-        ("items", "field?"),
+        "各项之和；不写字段就是 amount；也可以是一列金额",
+        ("sums", "field?"),
         "field",
         _total,
         "amount",

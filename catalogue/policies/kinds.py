@@ -372,7 +372,7 @@ class _Call:
         for position, part in enumerate(parts):
             take = takes[min(position, len(takes) - 1)].rstrip("?…")
             self.argument(part, take)
-        if takes[-1] == "field?" and len(parts) < len(takes):
+        if takes[-1] == "field?" and len(parts) < len(takes) and self.taken is None:
             self.field_read(self.node, self.function.default)
         return self.given()
 
@@ -384,9 +384,11 @@ class _Call:
                 raise bad(part, "字段名写成加引号的文字")
             self.field_read(part, part.word[1:-1])
             return
-        if take in ("items", "list", "words"):
+        if take in ("items", "sums", "list", "words"):
             kind = walk.walked(part, self.scope, self.depth)
-            if take == "items" and kind.name != "object":
+            if take == "sums" and kind.name in ("money", "count"):
+                self.taken = kind.one
+            elif take in ("items", "sums") and kind.name != "object":
                 raise bad(part, f"这里应是合同、专利一类的列表，写的是{kind}")
             if take == "words" and kind.name != "text":
                 raise bad(part, f"这里应是文字的列表，写的是{kind}")
@@ -411,6 +413,8 @@ class _Call:
     def field_read(self, part: Node, name: str) -> None:
         """Note the field that the function takes out of each item."""
         items = self.kinds[0]
+        if items.name != "object":
+            raise bad(part, f"{items}没有字段可取")
         if name not in items.fields:
             raise bad(part, f"没有事实 {items.root}[].{name}")
         path = f"{items.root}[].{name}"

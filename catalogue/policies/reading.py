@@ -78,10 +78,12 @@ def _yuan(reader: Reader, amount: Any, path: Path) -> int | None:
     if amount is None:
         return None
     try:
-        return as_fen("" if isinstance(amount, bool) else amount)
+        if not isinstance(amount, bool):
+            return as_fen(amount)
     except (ValueError, TypeError, ArithmeticError):
-        reader.fault("应是元，最多两位小数", *path)
-        return None
+        pass
+    reader.fault("应是元，最多两位小数", *path)
+    return None
 
 
 def _shares(
@@ -144,8 +146,9 @@ def _terms(reader: Reader) -> dict[str, str]:
 
 def _option_names(answers: tuple[Answer, ...], contracts: ContractLimits | None) -> dict[str, str]:
     """What the choices of the form are called, so that a sentence does not show their ids."""
-    columns = contracts.columns if contracts else ()
-    return {key: label for item in (*answers, *columns) for key, label in item.options.items()}
+    options = [answer.options for answer in answers]
+    options += [column.options for column in (contracts.columns if contracts else ())]
+    return {key: label for choices in options for key, label in choices.items()}
 
 
 def _unique(reader: Reader, items: Iterable[Any], section: str) -> None:

@@ -46,8 +46,8 @@ def _reads(
         return
     place, held = PLACES[root], facts.get(root)
     if isinstance(group, Words):
-        value = _shown(held, "words", document)
-        yield Read(path, group.label, value, group.source, place)
+        told = _shown(held, "words", document)
+        yield Read(path, group.label, told, group.source, place)
         return
     if group.many:
         yield from _list(path, group.label, group.fields, held, name, paths, document)

@@ -210,7 +210,9 @@ def evaluate(document: PolicyDocument, facts: Mapping[str, Any], today: date) ->
         policy_sha256=document.sha256,
         today=today.isoformat(),
         continued=document.is_continued(case.opens_on),
-        placeholder=any(part.placeholder for part in (*findings, *worksheet, *shares)),
+        placeholder=any(
+            any(part.placeholder for part in parts) for parts in (findings, worksheet, shares)
+        ),
         shares=shares,
     )
 

@@ -1,4 +1,4 @@
-"""Checks a second against the bare CEL evaluations that a check needs, in the same run.
+"""Checks and decisions a second against the bare CEL evaluations that they need, in one run.
 
 ``python -m tests.benchmarks.bench_policies`` prints one line per policy; it never fails.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 import cel
 
 from catalogue.policies.document import PolicyDocument
-from catalogue.policies.expressions import FUNCTIONS, Missing
 from catalogue.policies.facts import as_day, cleaned
-from catalogue.policies.rules import evaluate, load
+from catalogue.policies.functions import FUNCTIONS, Missing
+from catalogue.policies.rules import decide, evaluate, load
 
 SECONDS = 1.0
 
@@ -46,16 +46,21 @@ def bare(document: PolicyDocument) -> Callable[[], object]:
 
 
 def main() -> None:
-    """Print checks a second, the bare rate and the ratio."""
-    print(f"{'policy':<22}{'checks/s':>10}{'bare CEL/s':>12}{'ratio':>8}{'rules':>7}")
+    """Print checks a second, decisions a second, the bare rate, and their shares of it."""
+    print(
+        f"{'policy':<26}{'checks/s':>10}{'share':>7}{'decisions/s':>13}{'share':>7}"
+        f"{'bare CEL/s':>12}{'rules':>7}"
+    )
     for path in sorted(Path("seeds/policies").glob("*.yaml")):
         document = load(path.read_text("utf-8"), run_examples=False)
         example = document.examples[0]
         checks = rate(lambda: evaluate(document, example.facts, example.today))  # noqa: B023
+        clean, _ = cleaned(example.facts, document.schema)
+        decisions = rate(lambda: decide(document, clean, example.today, clean=True))  # noqa: B023
         limit = rate(bare(document))
         print(
-            f"{path.stem:<22}{checks:>10.0f}{limit:>12.0f}{checks / limit:>8.2f}"
-            f"{len(document.rules):>7}"
+            f"{path.stem:<26}{checks:>10.0f}{checks / limit:>7.2f}{decisions:>13.0f}"
+            f"{decisions / limit:>7.2f}{limit:>12.0f}{len(document.rules):>7}"
         )
 
 

@@ -65,8 +65,36 @@ def test_facts_of_a_wrong_kind_are_not_used(caplog: pytest.LogCaptureFixture) ->
     assert "policy_fact_refused" in caplog.text
 
 
-def test_ten_thousand_contracts_are_bounded_and_not_passed() -> None:
-    assert report({"contracts": [{"amount": 100}] * 10_000}).verdict == "needs_person"
+def test_ten_thousand_contracts_are_bounded_explained_and_not_passed() -> None:
+    result = report({"contracts": [{"amount": 100}] * 10_000})
+    assert result.verdict == "needs_person"
+    assert result.findings[0].missing == ("合同（超过 500 项）",)
+
+
+def test_a_finding_names_the_facts_that_decided_and_where_they_stand() -> None:
+    facts = report({"contracts": [{"amount": 60_000}, {}]}).findings[0].facts
+    assert [(read.path, read.label, read.value) for read in facts] == [
+        ("contracts[1].amount", "合同 1 的金额", "600.00 元"),
+        ("contracts[2].amount", "合同 2 的金额", "未填"),
+    ]
+    assert {(read.source, read.place) for read in facts} == {("申报的合同与到账", "contracts")}
+    many = report({"contracts": [{"amount": 1}] * 500}).findings[0].facts
+    assert len(many) == 11
+    assert many[-1].value == "另有 490 项"
+
+
+def test_many_missing_facts_are_told_in_few_words() -> None:
+    missing = report({"contracts": [{}] * 500}).findings[0].missing
+    assert missing[0] == "合同 1 的金额"
+    assert missing[-1] == "等 500 项"
+    assert len(missing) == 9
+
+
+def test_amounts_at_the_limit_are_worked_out_or_told_as_too_large() -> None:
+    most = 10**15 - 1
+    assert report({"contracts": [{"amount": most}]}).worksheet[0].amount_fen == most
+    line = report({"contracts": [{"amount": most}] * 500}).worksheet[0]
+    assert (line.amount_fen, line.note) == (None, "结果为负或过大，转人工")
 
 
 def test_unknown_root_facts_do_not_raise() -> None:

@@ -202,6 +202,18 @@ def test_shares_that_do_not_add_up_are_not_told(caplog: pytest.LogCaptureFixture
     assert "policy_split_error" in caplog.text
 
 
+def test_a_cap_for_each_contract() -> None:
+    """20 % of 10.03 is 2.006, so 2.01; 20 % of 1,000 is 200, capped at 50; in all 52.01."""
+    parts = [
+        numbers(rate="value: 0.2, unit: 比例", cap="value: 50.00, unit: 元"),
+        steps(("amount", "total(contracts.map(c, min(share(c.amount, p.rate), p.cap)))")),
+    ]
+    contracts: list[dict[str, Any]] = [{"amount": 10_03}, {"amount": 1_000_00}]
+    assert under(parts, {"contracts": contracts}).amount_fen == 52_01
+    missing = under(parts, {"contracts": [*contracts, {}]})
+    assert missing.worksheet[0].note == "缺合同 3 的金额"
+
+
 def test_the_largest_three_count_and_a_mean_is_rounded() -> None:
     """9 + 7 + 5 yuan of four contracts, over two pieces: 10.50."""
     parts = [
