@@ -215,7 +215,8 @@ def _saved_values(found: PolicyDraft, form: Any) -> bool:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
+    """A whole number from a form; -1, which fits nothing, when it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
 def _require_mine(found: PolicyDraft) -> None:

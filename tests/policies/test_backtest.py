@@ -19,9 +19,15 @@ from catalogue.policies import backtest_runs, desk, operations
 from catalogue.policies.backtest import SAMPLE, Cell, Tally, merged, tally
 from catalogue.policies.models import BackTest, BackTestChunk, DecisionRecord
 from catalogue.policies.rules import decide, load
+from catalogue.policies.source import PolicyRefused, Problem
 from tests import builders
 from tests.policies.small import TEXT, TODAY, changed
 
+SECOND = (
+    "INSERT INTO back_test (draft_id, text, text_sha256, state, until_id, total, done,"
+    " started_by_id, started_at) SELECT draft_id, text, text_sha256, state, until_id, total,"
+    " done, started_by_id, started_at FROM back_test"
+)
 OLD = load(TEXT)
 NEW = load(changed("value: 1000.00", "value: 2000.00"), run_examples=False)
 
@@ -200,7 +206,7 @@ def test_a_killed_worker_loses_no_chunk_and_counts_none_twice(
     session: Any, monkeypatch: Any
 ) -> None:
     test, _ = a_test(monkeypatch)
-    kind, job_id = next(job for job in jobs.due() if job[0] == backtest_runs.KIND)
+    _, job_id = next(job for job in jobs.due() if job[0] == backtest_runs.KIND)
     held = jobs.claim(job_id)
     # Killed here: the lease runs out, and whoever comes next takes the chunk.
     session.execute(
@@ -239,6 +245,18 @@ def test_a_back_test_is_cancelled_and_one_that_stopped_goes_on(
     assert (again.state, again.done, again.result) == ("cancelled", 0, None)
 
 
+def test_a_text_that_cannot_be_read_any_more_ends_its_test(session: Any, monkeypatch: Any) -> None:
+    test, _ = a_test(monkeypatch)
+
+    def refuse(*_: Any) -> Any:
+        raise PolicyRefused([Problem(1, "没有函数 x")])
+
+    monkeypatch.setattr(backtest_runs, "_drafted", refuse)
+    work()
+    session.refresh(test)
+    assert (test.state, test.result) == ("failed", None)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -249,9 +267,7 @@ def test_a_back_test_is_cancelled_and_one_that_stopped_goes_on(
         "UPDATE back_test_chunk SET tally = '{}'",
         "UPDATE back_test_chunk SET to_id = to_id + 1",
         "DELETE FROM back_test_chunk",
-        "INSERT INTO back_test (draft_id, text, text_sha256, state, until_id, total, done,"
-        " started_by_id, started_at) SELECT draft_id, text, text_sha256, state, until_id, total,"
-        " done, started_by_id, started_at FROM back_test",
+        SECOND,
     ],
 )
 def test_the_database_keeps_a_back_test_honest(session: Any, statement: str) -> None:
