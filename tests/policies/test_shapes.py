@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from typing import Any
 
@@ -196,7 +197,8 @@ def test_shares_that_do_not_add_up_are_not_told(caplog: pytest.LogCaptureFixture
         "  - {id: user, label: 使用单位, value: 'share(amount, p.half)', article: 第一条}",
     ]
     assert under(parts, {"contracts": [{"amount": 2}]}).verdict == "eligible"
-    odd = under(parts, {"contracts": [{"amount": 3}]})
+    with caplog.at_level(logging.ERROR, logger="catalogue.policies.rules"):
+        odd = under(parts, {"contracts": [{"amount": 3}]})
     assert [s.amount_fen for s in odd.shares] == [None, None]
     assert odd.verdict == "needs_person"
     assert "policy_split_error" in caplog.text
