@@ -211,7 +211,7 @@ def run_chunk(chunk_id: int) -> None:
     if chunk is None or chunk.done_at is not None:
         return
     test = chunk.back_test
-    if test.finished_at is not None:
+    if test.state not in ("waiting", "running"):
         return
     try:
         document = _drafted(test.text_sha256, test.text)

@@ -194,7 +194,8 @@ def _candidates(
     }
     trials = 0
     for shift in shifts:
-        near, far = {}, {}
+        near: dict[Path, Any] = {}
+        far: dict[Path, Any] = {}
         for path, value in _leaves(facts, ()):
             if _comparable(value, shift.old):
                 beside = abs(_number(value, shift.old) - shift.old) <= shift.step

@@ -223,7 +223,9 @@ def _nodes(text: str) -> dict[Path, yaml.Node]:
             for position, item in enumerate(node.value):
                 walk(item, (*path, position))
 
-    walk(yaml.compose(text, Loader=LOADER), ())
+    top = yaml.compose(text, Loader=LOADER)
+    if top is not None:
+        walk(top, ())
     return found
 
 
@@ -340,10 +342,10 @@ def changed_places(old: str, new: str) -> list[ChangedPlace]:
     found = []
     for path in dict.fromkeys((*news, *olds)):
         one, two = olds.get(path), news.get(path)
-        words = [shown(place, terms) if place is not None else "" for place in (one, two)]
-        place = two or one
-        if words[0] != words[1] and place is not None:
-            found.append(ChangedPlace(place.label, *words, place.article, place.placeholder))
+        was, now = (shown(place, terms) if place else "" for place in (one, two))
+        told = two or one
+        if was != now and told is not None:
+            found.append(ChangedPlace(told.label, was, now, told.article, told.placeholder))
     return found
 
 

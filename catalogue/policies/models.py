@@ -290,6 +290,9 @@ FOR EACH ROW EXECUTE FUNCTION policy_draft_publication();""",
 )
 
 
+UNDER_WAY = text("state IN ('waiting','running')")
+
+
 class BackTest(Keyed, db.Model):
     """A draft's text tried on the newest record of every past case up to ``until_id``.
 
@@ -329,7 +332,7 @@ class BackTest(Keyed, db.Model):
             "uq_back_test_live",
             "draft_id",
             unique=True,
-            postgresql_where=text("state IN ('waiting','running')"),
+            postgresql_where=UNDER_WAY,
         ),
     )
 

@@ -208,6 +208,7 @@ def test_a_killed_worker_loses_no_chunk_and_counts_none_twice(
     test, _ = a_test(monkeypatch)
     _, job_id = next(job for job in jobs.due() if job[0] == backtest_runs.KIND)
     held = jobs.claim(job_id)
+    assert held is not None
     # Killed here: the lease runs out, and whoever comes next takes the chunk.
     session.execute(
         update(jobs.Job)

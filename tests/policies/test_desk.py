@@ -127,7 +127,9 @@ def fields(page: str) -> dict[str, str]:
 
 def field_of(page: str, label: str) -> str:
     """The name of the field with this label."""
-    return re.search(rf'<label for="(\w+)">{label}', page).group(1)
+    found = re.search(rf'<label for="(\w+)">{label}', page)
+    assert found, label
+    return found.group(1)
 
 
 def work() -> None:
@@ -310,7 +312,9 @@ def test_an_open_ended_version_holds_until_the_next_begins(session: Any) -> None
         open_ended.replace('"T-1"', '"T-2"').replace("2020-01-01", "2024-01-01"), None
     )
     assert operations.version_for("first_version", date(2025, 1, 1)) is later
-    assert operations.version_for("first_version", date(2023, 12, 31)).version == "T-1"
+    before = operations.version_for("first_version", date(2023, 12, 31))
+    assert before is not None
+    assert before.version == "T-1"
 
 
 def test_no_view_publishes_past_the_two_persons() -> None:
