@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, render_template
+from flask_login import current_user
 from sqlalchemy import func, select
 
 from catalogue.accounts.access import public
@@ -47,6 +48,8 @@ def front() -> Any:
         ],
         notices=[(notice, count, _left(now, notice.closes_at)) for notice, count in notices],
         now=now,
+        may_apply=not current_user.is_authenticated
+        or current_user.has_role("applicant", "signatory"),
     )
 
 
