@@ -29,6 +29,21 @@ settings.register_profile("portal", deadline=None)
 settings.load_profile("portal")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """All journeys go to one worker, so that the portal starts once; the rest where there is room.
+
+    By hand, because xdist's own groups write into test names, which pytest 9 no longer lets them.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Apart(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "journeys" if nodeid.startswith("tests/journeys/") else nodeid
+
+    return Apart(config, log) if config.getvalue("dist") == "load" else None
+
+
 @pytest.fixture(scope="session")
 def services() -> Iterator[embedded.Services]:
     """A throw-away PostgreSQL and Redis per test process."""
