@@ -78,12 +78,9 @@ def enter(portal: portals.Portal, browser: Browser) -> Iterator[Enter]:
     opened = []
 
     def _enter(email: str | None = None, **options: Any) -> Page:
+        desk = {"viewport": {"width": 1280, "height": 900}}
         context = browser.new_context(
-            base_url=portal.address,
-            locale="zh-CN",
-            viewport={"width": 1280, "height": 900},
-            accept_downloads=True,
-            **options,
+            base_url=portal.address, locale="zh-CN", accept_downloads=True, **{**desk, **options}
         )
         opened.append(context)
         context.set_default_timeout(PATIENCE_MS)

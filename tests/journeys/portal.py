@@ -240,9 +240,15 @@ def checked(number: str) -> Application:
     return found
 
 
-def on_notice(number: str) -> int:
-    """Pass and approve a checked application; the id of its notice. Within ``rooms``."""
+def passed(number: str) -> Application:
+    """A checked application, passed up to the second person's decision. Within ``rooms``."""
     found = application(number)
     stories.check_formally(found, people.staff("reviewer"))
     stories.conclude_review(found, people.staff(people.SECRETARY))
+    return found
+
+
+def on_notice(number: str) -> int:
+    """Pass and approve a checked application; the id of its notice. Within ``rooms``."""
+    found = passed(number)
     return stories.approve([found], people.staff("approver")).id
