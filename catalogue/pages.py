@@ -62,6 +62,7 @@ FIRM_NAVIGATION = (
     ("产品目录", "listings.catalogue"),
 )
 ROOM_NAMES = {
+    "enterprises": "管理",
     "reviews": "审查",
     "notices": "审查",
     "funds": "资金",
@@ -217,7 +218,14 @@ def _footer() -> list[dict[str, Any]]:
             "title": "公开",
             "links": [link("产品目录", "listings.catalogue"), link("公示公告", "notices.notices")],
         },
-        {"title": "核验", "links": [link("证书核验", "certificates.check")]},
+        {
+            "title": "核验",
+            "links": [
+                link("证书核验", "certificates.check"),
+                link("公开存证簿", "certificates.log.entries"),
+                link("离线核验", "certificates.offline.page"),
+            ],
+        },
         {"title": "无障碍", "links": [link("无障碍说明", "pages.accessibility")]},
     ]
 
