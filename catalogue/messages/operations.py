@@ -63,7 +63,9 @@ def waiting_for(user: User) -> list[Todo]:
     if user.has_role("applicant", "signatory"):
         items += _for_firm(user)
     if user.has_role("reviewer"):
-        items += _queue(user, ("eligible", "needs_person", "formal_check", "expert_review"), "去审查")
+        items += _queue(
+            user, ("eligible", "needs_person", "formal_check", "expert_review"), "去审查"
+        )
     if user.has_role("approver"):
         items += _queue(user, ("committee",), "去审定")
         items += _objections()
