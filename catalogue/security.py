@@ -63,7 +63,7 @@ def _name_request() -> None:
 
 
 def _end_idle_session() -> None:
-    if request.endpoint in ("static", "pages.library", "alive", "ready"):
+    if not session or request.endpoint in ("static", "pages.library", "alive", "ready"):
         return
     now = utc_now().timestamp()
     seen, began = session.get("seen"), session.get("began", now)

@@ -253,11 +253,14 @@ def _merged(hits: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _literal(found: Folded, wanted: str) -> list[tuple[int, int]]:
-    places = found.places
-    return [
-        (places[start], places[start + len(wanted) - 1] + 1)
-        for start in _starts(found.text, wanted)
-    ]
+    text, places = found.text, found.places
+    hits = []
+    start = text.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        hits.append((places[start], places[end - 1] + 1))
+        start = text.find(wanted, end)
+    return hits
 
 
 def _by_key(found: Folded, key: str) -> list[tuple[int, int]]:

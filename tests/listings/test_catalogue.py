@@ -362,16 +362,16 @@ def test_a_page_is_rendered_once_for_all_who_are_nobody_until_a_change(
     client: FlaskClient, app: Flask, catalogue: Any
 ) -> None:
     imported()
-    first = client.get("/catalogue?q=石墨&kind=other")
+    first = client.get("/catalogue?q=石墨&sort=name")
     assert "Set-Cookie" not in first.headers and "csrf_token" not in first.text
     with statements() as sent:
-        other = app.test_client().get("/catalogue?unknown=1&kind=other&q=%20石墨")
+        other = app.test_client().get("/catalogue?unknown=1&sort=name&q=%20石墨")
     assert (other.data, len(_pages())) == (first.data, 1)
     assert not [one for one in sent if "FROM listing" in one and "revision" not in one]
     assert other.headers["X-Request-Id"] != first.headers["X-Request-Id"]
     db.session.execute(text("UPDATE listing SET name = '石墨新名' WHERE name = '核石墨'"))
     db.session.commit()
-    assert "新名" in client.get("/catalogue?q=石墨&kind=other").text
+    assert "新名" in client.get("/catalogue?q=石墨&sort=name").text
 
 
 @pytest.mark.usefixtures("one_minute")
