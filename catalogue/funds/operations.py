@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, or_, select, text, true, update
 
 from catalogue.accounts.models import User
 from catalogue.applications.facts import KnownAward, awards_known_by
@@ -33,6 +33,7 @@ from catalogue.funds.selection import Selection
 from catalogue.money import money_text
 from catalogue.policies.backtest_runs import budget_known_by
 from catalogue.policies.models import Policy, Round
+from catalogue.policies.operations import document_of
 
 # Lock order, everywhere: application, audit chain, budget, award.
 LIST_LOCK = 7_201_431
@@ -45,7 +46,7 @@ def reserve(application: Application, actor: User | None, reason: str | None) ->
     Raises Refused when there is no amount, no budget, or not enough left; the single
     conditional UPDATE makes two officers at the same instant wait for each other.
     """
-    if application.scheme not in CLAIMS:
+    if not document_of(application.policy).pays:
         return
     report = application.report
     if report is None or not report.amount_fen:
@@ -112,7 +113,7 @@ def _set_account(award: Award) -> None:
 @when("conclude")
 def commit(application: Application, actor: User | None, reason: str | None) -> None:
     """Turn the reservation of a concluded claim into money owed, and fix the account."""
-    if application.scheme not in CLAIMS:
+    if not document_of(application.policy).pays:
         return
     award = _award_of(application)
     if award is None or award.state != "reserved":
@@ -588,7 +589,11 @@ def _without_award() -> Iterator[str]:
         .select_from(Application)
         .join(Policy, Policy.id == Application.policy_id)
         .outerjoin(Award, Award.application_id == Application.id)
-        .where(Policy.scheme.in_(CLAIMS), Application.state.in_(DUE))
+        .where(
+            Policy.scheme.in_(CLAIMS),
+            func.coalesce(Policy.document["pays"].as_boolean(), true()),
+            Application.state.in_(DUE),
+        )
         .order_by(Application.id)
     )
     for number, state, award in rows:

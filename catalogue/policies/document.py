@@ -279,6 +279,8 @@ class PolicyDocument:
     sha256: str
     text: str = field(repr=False)
     split: tuple[Portion, ...] = ()
+    # Whether the worksheet ends in money that is paid; a quota, for one, is worked out but not.
+    pays: bool = True
 
     @cached_property
     def schema(self) -> Mapping[str, Group | Words]:

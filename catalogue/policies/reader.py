@@ -43,6 +43,7 @@ SECTIONS = {
     "notice": "working_days | placeholder note",
     "validity_years": "years | placeholder note",
     "promised_days": "working_days | placeholder note",
+    "pays": "",
     "worksheet": "id label value article | words operands note placeholder",
     "split": "id label article | value placeholder",
     "base_facts": "",

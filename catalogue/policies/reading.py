@@ -18,6 +18,7 @@ from catalogue.policies.asked import (
 from catalogue.policies.conditions import rules_of, split_of, unused_parameters, worksheet_of
 from catalogue.policies.document import (
     SCHEMES,
+    WITHOUT_MONEY,
     Answer,
     ContractLimits,
     Example,
@@ -223,6 +224,7 @@ def parse(text: str) -> PolicyDocument:
         promised_days=promised_of(reader),
         worksheet=worksheet,
         split=split,
+        pays=reader.typed(data.get("pays"), bool, "pays", data["scheme"] not in WITHOUT_MONEY, ()),
         examples=examples,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         text=text,

@@ -27,6 +27,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "confidence": {"enum": list(CONFIDENCE)},
     "placeholder": FLAG,
     "required": FLAG,
+    "pays": FLAG,
     "from": DAY,
     "to": DAY,
     "today": DAY,

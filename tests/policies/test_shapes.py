@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from catalogue.policies.facts import as_day
-from catalogue.policies.rules import Report, evaluate, load
+from catalogue.policies.rules import PolicyRefused, Report, evaluate, load
 
 TODAY = date(2026, 6, 1)
 HEAD = """\
@@ -424,3 +425,11 @@ def test_answers_and_columns_of_the_policy_itself() -> None:
     finding = under(parts, {"answers": answers, "contracts": [deal]}).findings[-1]
     assert (finding.missing, finding.unknown_asks) == (("合同 1 的检测日期",), False)
     assert finding.remedy == "缺合同 1 的检测日期，由审查人员核实，不用补。"
+
+
+def test_a_quota_is_worked_out_and_not_paid() -> None:
+    quota = Path("seeds/policies/insurance_material-2024.yaml").read_text(encoding="utf-8")
+    assert not load(quota).pays
+    assert load(quota.replace("pays: false", "pays: true")).pays
+    with pytest.raises(PolicyRefused, match="pays"):
+        load(quota.replace("pays: false", "pays: 0.5"))
