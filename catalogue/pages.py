@@ -68,10 +68,15 @@ ROOM_NAMES = {
     "funds": "资金",
     "policies": "管理",
     "policies.desk": "管理",
+    "policies.simulator": "管理",
 }
 STAFF_NAVIGATION = {
     "reviewer": (("我的队列", "reviews.queue"),),
-    "approver": (("审定队列", "reviews.queue"), ("异议", "notices.objections")),
+    "approver": (
+        ("审定队列", "reviews.queue"),
+        ("异议", "notices.objections"),
+        ("政策模拟", "policies.simulator.page"),
+    ),
     "finance": (
         ("概览", "funds.overview"),
         ("资金清单", "funds.lists"),
@@ -79,6 +84,7 @@ STAFF_NAVIGATION = {
     ),
     "administrator": (
         ("政策工作台", "policies.desk.index"),
+        ("政策模拟", "policies.simulator.page"),
         ("开批次", "policies.new_round"),
         ("申报事项", "policies.schemes"),
         ("禁止申报", "enterprises.exclusions"),

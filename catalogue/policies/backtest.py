@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from catalogue.policies.document import PolicyDocument
 from catalogue.policies.facts import Group
-from catalogue.policies.rules import decide
+from catalogue.policies.rules import Decision, decide
 
 # How many flipped cases a tally names; the counts are of all.
 SAMPLE = 200
@@ -199,15 +199,19 @@ def tally(
     document: PolicyDocument,
     cases: Iterable[Case],
     before: Callable[[Case], Results] | None = None,
+    told: Callable[[Case, Decision], None] | None = None,
 ) -> Tally:
     """Decide every case under ``document`` and count what differs from what was recorded.
 
     ``before`` gives the results, rule by rule, that a case had when it was decided. It is asked
     for flipped cases only, so it may be slow; without it a case that now passes names no rule.
+    ``told`` hears every case with its decision, for those who count something else too.
     """
     count = _Count(before)
     for case in cases:
         decision = decide(document, fitting(case.facts, document), case.decided_on)
+        if told is not None:
+            told(case, decision)
         count.add(case, decision.verdict, decision.amount_fen, decision.results)
     return count.tally()
 

@@ -12,7 +12,14 @@ from sqlalchemy import select
 from catalogue.accounts.access import allow, public
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.errors import Refused
-from catalogue.policies import desk_views, in_words, operations, presenting, self_check_views
+from catalogue.policies import (
+    desk_views,
+    in_words,
+    operations,
+    presenting,
+    self_check_views,
+    simulator_views,
+)
 from catalogue.policies.document import CONFIDENCE, ROUNDING, SCHEMES
 from catalogue.policies.forms import RoundForm
 from catalogue.policies.models import Policy, Round
@@ -20,6 +27,7 @@ from catalogue.policies.models import Policy, Round
 bp = Blueprint("policies", __name__)
 bp.register_blueprint(desk_views.bp)
 bp.register_blueprint(self_check_views.bp)
+bp.register_blueprint(simulator_views.bp)
 
 CLOSED_SHOWN_FOR = timedelta(days=60)
 

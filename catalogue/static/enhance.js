@@ -16,6 +16,17 @@ function showCount(box) {
   update();
 }
 
+// A slider beside a number: without script it stays hidden, and the number alone serves.
+function turn(slider) {
+  const box = document.getElementById(slider.dataset.turns);
+  if (!box) return;
+  const follow = () => (slider.value = box.value);
+  slider.hidden = false;
+  follow();
+  box.addEventListener("input", follow);
+  slider.addEventListener("input", () => (box.value = slider.value));
+}
+
 function holdSecondPress(form) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
@@ -37,6 +48,7 @@ function arrange(root) {
     );
   };
   fresh("[data-counter]").forEach(showCount);
+  fresh("[data-turns]").forEach(turn);
   fresh("form").forEach(holdSecondPress);
 }
 
