@@ -33,7 +33,7 @@ from catalogue.policies.simulator import Simulated, Year
 bp = Blueprint("simulator", __name__, url_prefix="/policies/simulator")
 
 # Some five seconds on one core; the desk's back-test takes all of them.
-MAX_CASES = 4_000
+MAX_CASES = 8_000
 MAX_COMPARED = 4
 MAX_QUERY = 3_000
 MAX_GROWTH = 100
