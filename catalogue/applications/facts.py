@@ -21,6 +21,7 @@ from catalogue.enterprises.models import Enterprise
 from catalogue.policies.document import Column, PolicyDocument
 from catalogue.policies.facts import MAX_ITEMS
 from catalogue.policies.facts import as_day as day_number
+from catalogue.policies.functions import add_months
 from catalogue.policies.models import Policy, Round
 from catalogue.policies.operations import document_of
 from catalogue.products.models import Patent, Product
@@ -89,37 +90,13 @@ def facts_of(application: Application) -> dict[str, Any]:
     submitted_on = (application.submitted_at or utc_now()).astimezone(SHANGHAI).date()
     closes_on = opened.closes_at.astimezone(SHANGHAI).date()
     return {
-        "enterprise": _stated(
-            credit_code=enterprise.credit_code,
-            name=enterprise.name,
-            district=enterprise.district,
-            founded_on=_day(enterprise.founded_on),
-            size=enterprise.size,
-            honours=[
-                honour.kind
-                for honour in enterprise.honours
-                if honour.expires_on is None or honour.expires_on >= submitted_on
-            ],
-        ),
-        "product": _stated(
-            name=product.name,
-            model=product.model,
-            kind=product.kind,
-            domain=product.domain,
-            novelty=product.novelty,
-            advancement=product.advancement,
-            first_sold_on=_day(product.first_sold_on),
-            summary=product.summary,
-        ),
+        "enterprise": firm_facts(enterprise, submitted_on),
+        "product": product_facts(product),
         "patents": _patents(product, enterprise),
         "contracts": _contracts(application, enterprise, document),
         "materials": sorted({e.material for e in application.evidence}),
         "application": {"submitted_on": day_number(submitted_on)},
-        "round": {
-            "year": opened.year,
-            "opens_on": day_number(opened.opens_at.astimezone(SHANGHAI).date()),
-            "closes_on": day_number(closes_on),
-        },
+        "round": round_facts(opened),
         **_answers(application, document),
         "listing": _listing(product, closes_on),
         "history": _history(application),
@@ -158,14 +135,7 @@ def _patents(product: Product, enterprise: Enterprise) -> list[dict[str, Any]]:
     ).group_by(Patent.number)
     others = {row.number: row.products for row in db.session.execute(used)}
     return [
-        {
-            "number": patent.number,
-            "kind": patent.kind,
-            "granted_on": day_number(patent.granted_on),
-            "holder_matches": patent.holder.strip() == enterprise.name,
-            "other_products": others.get(patent.number, 0),
-        }
-        for patent in product.patents
+        right_facts(patent, enterprise, others.get(patent.number, 0)) for patent in product.patents
     ]
 
 
@@ -175,7 +145,7 @@ def _contracts(
     related = {enterprise.credit_code, *(party.credit_code for party in enterprise.related)}
     added = {column.id: column.type for column in columns_of(document)}
     return [
-        _stated(
+        stated(
             number=contract.number,
             buyer=contract.buyer_name,
             signed_on=day_number(contract.signed_on),
@@ -190,7 +160,7 @@ def _contracts(
                 contract.buyer_credit_code in related if contract.buyer_credit_code else None
             ),
         )
-        | _stated(
+        | stated(
             **{name: fact_of(kind, contract.details.get(name)) for name, kind in added.items()}
         )
         for contract in application.contracts
@@ -203,29 +173,79 @@ def columns_of(document: PolicyDocument) -> tuple[Column, ...]:
 
 
 def _listing(product: Product, closes_on: date) -> dict[str, Any]:
-    """The product's entry, and whether it comes to market for the first time.
-
-    First to market is what was not sold yet, or first sold within a year before the cut-off of
-    the round (市财政局 2018 年解读).
-    """
-    sold = product.first_sold_on
-    first = sold is None or sold >= _a_year_before(closes_on)
+    """The product's entry, and whether it comes to market for the first time."""
     listing = _listing_reader[0](product.id) if _listing_reader else None
-    if listing is None:
-        return {"first_market": first}
-    return _stated(
-        number=listing.number,
-        listed_on=_day(listing.listed_on),
-        valid_until=_day(listing.valid_until),
-        first_market=first,
+    return {**listing_facts(listing), "first_market": first_to_market(product, closes_on)}
+
+
+# ------------------------------------------------------------------ what one thing says of itself
+
+
+def firm_facts(enterprise: Enterprise, on: date) -> dict[str, Any]:
+    """What a profile says, with the honours in force on that day."""
+    return stated(
+        credit_code=enterprise.credit_code,
+        name=enterprise.name,
+        district=enterprise.district,
+        founded_on=_day(enterprise.founded_on),
+        size=enterprise.size,
+        honours=[
+            honour.kind
+            for honour in enterprise.honours
+            if honour.expires_on is None or honour.expires_on >= on
+        ],
     )
 
 
-def _a_year_before(day: date) -> date:
-    try:
-        return day.replace(year=day.year - 1)
-    except ValueError:
-        return day.replace(year=day.year - 1, day=28)
+def product_facts(product: Product) -> dict[str, Any]:
+    """What a product's page says."""
+    return stated(
+        name=product.name,
+        model=product.model,
+        kind=product.kind,
+        domain=product.domain,
+        novelty=product.novelty,
+        advancement=product.advancement,
+        first_sold_on=_day(product.first_sold_on),
+        summary=product.summary,
+    )
+
+
+def right_facts(patent: Patent, enterprise: Enterprise, others: int) -> dict[str, Any]:
+    """One right of a product; ``others`` counts the further products that it served."""
+    return {
+        "number": patent.number,
+        "kind": patent.kind,
+        "granted_on": day_number(patent.granted_on),
+        "holder_matches": patent.holder.strip() == enterprise.name,
+        "other_products": others,
+    }
+
+
+def listing_facts(listing: KnownListing | None) -> dict[str, Any]:
+    """A catalogue entry, if there is one."""
+    if listing is None:
+        return {}
+    return stated(
+        number=listing.number,
+        listed_on=_day(listing.listed_on),
+        valid_until=_day(listing.valid_until),
+    )
+
+
+def first_to_market(product: Product, closes_on: date) -> bool:
+    """Not sold yet, or first sold within a year before the round's cut-off (市财政局 2018 解读)."""
+    sold = product.first_sold_on
+    return sold is None or day_number(sold) >= add_months(day_number(closes_on), -12)
+
+
+def round_facts(opened: Round) -> dict[str, Any]:
+    """A round's year and its first and last day in Shanghai."""
+    return {
+        "year": opened.year,
+        "opens_on": day_number(opened.opens_at.astimezone(SHANGHAI).date()),
+        "closes_on": day_number(opened.closes_at.astimezone(SHANGHAI).date()),
+    }
 
 
 def _history(application: Application) -> dict[str, Any]:
@@ -327,5 +347,6 @@ def _day(day: date | None) -> int | None:
     return None if day is None else day_number(day)
 
 
-def _stated(**facts: Any) -> dict[str, Any]:
+def stated(**facts: Any) -> dict[str, Any]:
+    """The facts that are known."""
     return {name: value for name, value in facts.items() if value is not None}

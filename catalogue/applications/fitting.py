@@ -19,7 +19,6 @@ from catalogue.enterprises.models import Enterprise, enterprise_id_of
 from catalogue.policies.document import PolicyDocument
 from catalogue.policies.expressions import Expression
 from catalogue.policies.facts import MAX_ITEMS, Field, Group, as_day
-from catalogue.policies.functions import add_months
 from catalogue.policies.models import Policy, Round
 from catalogue.policies.nearest import Nearest, nearest
 from catalogue.policies.operations import document_of, open_rounds
@@ -238,38 +237,16 @@ def facts_of_products(
     history = _history(firm)
     used = _used_elsewhere(products)
     listings = _listings_reader[0]([p.id for p in products]) if _listings_reader else {}
-    enterprise = stated(
-        credit_code=firm.credit_code,
-        name=firm.name,
-        district=firm.district,
-        founded_on=_day(firm.founded_on),
-        size=firm.size,
-        honours=[h.kind for h in firm.honours if h.expires_on is None or h.expires_on >= today],
-    )
+    enterprise = known.firm_facts(firm, today)
     return {
         product.id: {
             "enterprise": enterprise,
-            "product": stated(
-                name=product.name,
-                model=product.model,
-                kind=product.kind,
-                domain=product.domain,
-                novelty=product.novelty,
-                advancement=product.advancement,
-                first_sold_on=_day(product.first_sold_on),
-                summary=product.summary,
-            ),
+            "product": known.product_facts(product),
             "patents": [
-                {
-                    "number": patent.number,
-                    "kind": patent.kind,
-                    "granted_on": as_day(patent.granted_on),
-                    "holder_matches": patent.holder.strip() == firm.name,
-                    "other_products": len(used.get(patent.number, set()) - {product.id}),
-                }
+                known.right_facts(patent, firm, len(used.get(patent.number, set()) - {product.id}))
                 for patent in product.patents
             ],
-            "listing": _entry(listings.get(product.id)),
+            "listing": known.listing_facts(listings.get(product.id)),
             "history": _for_product(history, product.id),
         }
         for product in products
@@ -280,28 +257,13 @@ def _in_round(
     common: Mapping[str, Any], opened: Round, product: Product, today: date
 ) -> dict[str, Any]:
     closes_on = opened.closes_at.astimezone(SHANGHAI).date()
-    sold = product.first_sold_on
-    first = sold is None or as_day(sold) >= add_months(as_day(closes_on), -12)
+    first = known.first_to_market(product, closes_on)
     return {
         **common,
         "listing": {**common["listing"], "first_market": first},
         "application": {"submitted_on": as_day(today)},
-        "round": {
-            "year": opened.year,
-            "opens_on": as_day(opened.opens_at.astimezone(SHANGHAI).date()),
-            "closes_on": as_day(closes_on),
-        },
+        "round": known.round_facts(opened),
     }
-
-
-def _entry(listing: known.KnownListing | None) -> dict[str, Any]:
-    if listing is None:
-        return {}
-    return stated(
-        number=listing.number,
-        listed_on=_day(listing.listed_on),
-        valid_until=_day(listing.valid_until),
-    )
 
 
 def _used_elsewhere(products: Sequence[Product]) -> dict[str, set[int]]:
@@ -375,15 +337,6 @@ def _for_product(
         ]
         for name, items in history.items()
     }
-
-
-def stated(**facts: Any) -> dict[str, Any]:
-    """The facts that are known."""
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-def _day(day: date | None) -> int | None:
-    return None if day is None else as_day(day)
 
 
 @own_facts_from

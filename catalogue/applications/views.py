@@ -32,9 +32,9 @@ from catalogue.applications.progress import steps_of
 from catalogue.database import db, utc_now
 from catalogue.enterprises.models import enterprise_id_of
 from catalogue.errors import Refused
+from catalogue.money import money_text
 from catalogue.policies.models import Round
 from catalogue.policies.operations import document_of
-from catalogue.policies.wording import money_text
 from catalogue.products.models import Product
 
 bp = Blueprint("applications", __name__)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from catalogue.money import money_text
 from catalogue.policies.changes import PATENT_WORDS, Case, Span, Step, later, raw, rounds_later
 from catalogue.policies.document import PolicyDocument
 from catalogue.policies.facts import Field, Group, as_date, as_day
-from catalogue.policies.wording import money_text, shown
+from catalogue.policies.wording import shown
 
 
 class Speaker:

@@ -9,13 +9,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from catalogue.money import money_text
 from catalogue.policies.desk_text import Path, rewritten
 from catalogue.policies.document import Example, PolicyDocument
 from catalogue.policies.example_facts import merged, with_units
 from catalogue.policies.reading import parse
 from catalogue.policies.rules import Report, evaluate
 from catalogue.policies.source import read
-from catalogue.policies.wording import money_text
 
 RESULTS = {"pass": "符合", "fail": "不符", "unknown": "无法判定"}
 VERDICTS = {"eligible": "符合", "ineligible": "不符合", "needs_person": "转人工"}

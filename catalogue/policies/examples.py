@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from catalogue.money import money_text
 from catalogue.policies.boundaries import lacking, thresholds_of
 from catalogue.policies.case import Case, decision_of
 from catalogue.policies.document import Example, PolicyDocument
 from catalogue.policies.report import Decision
 from catalogue.policies.source import Problem
-from catalogue.policies.wording import money_text
 
 MAX_WORK = 500_000
 RESULT_WORDS = {"pass": "符合", "fail": "不符"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from catalogue.money import money_text
 from catalogue.policies.expressions import BadExpression, Expression, Names, Outcome, compiled
 from catalogue.policies.facts import as_date
 
@@ -91,12 +92,6 @@ def _hole(inner: str, names: Names) -> Hole:
     if kind is not None and expression.gives.name not in WAYS[kind]:
         raise BadExpression(f"{{{inner}}} 是{expression.gives}，不能写成 {kind}")
     return Hole(expression, kind or expression.kind)
-
-
-def money_text(fen: int) -> str:
-    """Fen as yuan with separators and two decimals, such as 926,500.00."""
-    sign, fen = ("-", -fen) if fen < 0 else ("", fen)
-    return f"{sign}{fen // 100:,}.{fen % 100:02d}"
 
 
 def rate_text(rate: Mapping[str, int]) -> str:
