@@ -58,6 +58,20 @@ class Source:
         return 1
 
 
+def _plainly(error: yaml.MarkedYAMLError) -> str:
+    """What to look for; the parser's own words follow, since they are what one searches for."""
+    found = error.problem or ""
+    if "mapping values" in found:
+        cure = "一行里有两个“: ”，含“: ”的句子要整句加引号"
+    elif "expected" in found:
+        cure = "花括号、方括号要成对，缩进要对齐；花括号里的句子带逗号或 { 的，整句加引号"
+    elif "tab" in found or "token" in found:
+        cure = "缩进用空格，不用制表符；以 @、`、%、| 开头的句子要加引号"
+    else:
+        cure = "请对照上下几行的写法"
+    return f"{cure}（{found}）"
+
+
 def _guard(text: str) -> None:
     """Refuse anchors, tags and deep nesting before anything is built from them."""
     depth = 0
@@ -144,7 +158,7 @@ def read(text: str) -> Source:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise PolicyRefused([Problem(line, f"YAML 写法有误：{error.problem}")]) from None
+        raise PolicyRefused([Problem(line, f"YAML 写法有误：{_plainly(error)}")]) from None
     except (yaml.YAMLError, RecursionError):
         raise PolicyRefused([Problem(1, "YAML 写法有误")]) from None
     if not isinstance(node, yaml.MappingNode):
