@@ -12,6 +12,7 @@ from sqlalchemy import select
 from catalogue.accounts.models import User
 from catalogue.applications.models import Application, StateChange
 from catalogue.applications.operations import advance, next_number
+from catalogue.audit.log import append
 from catalogue.audit.operations import record
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.errors import Refused
@@ -59,6 +60,7 @@ def publish(
         sha256=notice.sha256,
         applications=[a.number for a in applications],
     )
+    append("notice", notice.number, notice.sha256)
     return notice
 
 

@@ -9,6 +9,7 @@ from flask import (
     Blueprint,
     Response,
     abort,
+    current_app,
     flash,
     make_response,
     redirect,
@@ -21,6 +22,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 from wtforms.fields.choices import SelectChoice
 
+from catalogue import keys
 from catalogue.accounts.access import allow, public
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.errors import Refused
@@ -213,6 +215,25 @@ def content(notice_id: int) -> Any:
     """The frozen content: exactly the bytes that the hash on the page was taken of."""
     notice = db.get_or_404(Notice, notice_id)
     return Response(rules.canonical(notice.content), mimetype="application/json")
+
+
+@bp.route("/notices/<int(max=999999999999):notice_id>/signed.json")
+@public
+def signed(notice_id: int) -> Any:
+    """The same content in an envelope with its hash and the portal's signature."""
+    notice = db.get_or_404(Notice, notice_id)
+    key = keys.of(current_app.config)
+    envelope = {
+        "notice": notice.content,
+        "sha256": notice.sha256,
+        "signature": key.sign(rules.canonical(notice.content)),
+        "certificate": key.pem,
+    }
+    return Response(
+        rules.canonical(envelope),
+        mimetype="application/json",
+        headers={"Content-Disposition": f'attachment; filename="notice-{notice.id}.json"'},
+    )
 
 
 @bp.route("/notices/feed.atom")

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from flask import current_app
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from catalogue import keys
 from catalogue.audit import log
 from catalogue.certificates import status_files
 from catalogue.certificates.operations import of_application
 from catalogue.database import SHANGHAI, utc_now
+from catalogue.notices.models import Notice
 from tests import builders
 
 
@@ -50,6 +52,9 @@ def kit(session: Any, client: FlaskClient, tmp_path: Path) -> Path:
     paper = client.get(f"/certificates/{certificate.number}/pdf", follow_redirects=True)
     assert paper.data.startswith(b"%PDF"), paper.status
     (tmp_path / "certificate.pdf").write_bytes(paper.data)
+    notice = session.scalars(select(Notice)).one()
+    (tmp_path / "notice.json").write_bytes(client.get(f"/notices/{notice.id}/signed.json").data)
+    assert log.find(notice.number)[0].sha256 == notice.sha256
     record = client.get(f"/applications/{application.number}/record.json")
     (tmp_path / "record.json").write_bytes(record.data)
     assert key.root_pem == (tmp_path / "root.pem").read_text()
@@ -77,10 +82,10 @@ def altered(kit: Path, name: str, change: Any) -> str:
 
 
 def test_what_is_true_holds_and_what_was_touched_does_not(kit: Path) -> None:
-    true = ("certificate.pdf", "record.json", "inclusion.json", "consistency.json")
+    true = ("certificate.pdf", "record.json", "notice.json", "inclusion.json", "consistency.json")
     code, said = run(kit, *true, "entries.jsonl", "status.json")
     assert code == 0, said
-    assert said.count("✓") == 6
+    assert said.count("✓") == 7
     assert "是平台发出的原件" in said
 
     def flipped(data: bytes) -> bytes:

@@ -84,6 +84,7 @@ ACCESS = {
     "notices.object_to": "public",
     "notices.objections": "approver",
     "notices.show": "public",
+    "notices.signed": "public",
     "pages.accessibility": "public",
     "pages.display": "public",
     "pages.library": "public",
