@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
+import jsonschema
 
 from catalogue.policies.document import ANSWER_KINDS, SCHEMES, STAGES, schema_with
 from catalogue.policies.expressions import compiled
@@ -72,7 +72,6 @@ def test_the_kept_schema_is_the_one_of_the_reader() -> None:
 
 
 def test_the_schema_takes_every_seeded_file_and_not_a_misspelt_key() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     validator = jsonschema.Draft202012Validator(json.loads(as_text()))
     for text in [example(), *(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.yaml")))]:
         assert list(validator.iter_errors(plain(read(text).data))) == []
