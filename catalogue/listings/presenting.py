@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -10,6 +10,7 @@ from flask import url_for
 
 from catalogue.enterprises.taxonomies import district_name
 from catalogue.listings import filters
+from catalogue.listings.compare import Row, figure_rows, ordered
 from catalogue.listings.filters import FILTERS, UNKNOWN, total_without, without
 from catalogue.listings.models import KINDS, Listing
 from catalogue.listings.search import Hit, Page, Piece, Reason, Search, status_of
@@ -105,6 +106,7 @@ def result(hit: Hit, today: date) -> dict[str, Any]:
     kind, words = TAGS[status]
     facts = hit.facts
     return {
+        "number": hit.number,
         "url": url_for("listings.product", number=hit.number),
         "name": hit.name,
         "firm": facts["firm_name"],
@@ -214,6 +216,38 @@ def official_rows(listing: Listing, today: date) -> list[dict[str, Any]]:
         rows[-1] = {"label": "所在区", "value": district_name(listing.district)}
     rows.insert(2, _first_purchase(listing, current=left is not None))
     return rows
+
+
+def compared(listings: Sequence[Listing], today: date) -> list[Row]:
+    """The rows of a comparison: what the authority says, then the figures; differences first."""
+    told: list[tuple[str, list[str | None]]] = [
+        ("单位", [one.firm_name for one in listings]),
+        ("状态", [_state_words(one, today) for one in listings]),
+        (
+            "有效期至",
+            [one.valid_until.isoformat() if one.valid_until else None for one in listings],
+        ),
+        ("直接首购", [_first_purchase_words(one, today) for one in listings]),
+        ("类别", [KINDS[one.kind] for one in listings]),
+        ("型号", [one.model for one in listings]),
+        ("领域", [one.domain and domain_name(one.domain) for one in listings]),
+        ("档次", [one.novelty and novelty_name(one.novelty) for one in listings]),
+        ("技术水平", [one.advancement and advancement_name(one.advancement) for one in listings]),
+        ("年度", [str(one.year) if one.year else None for one in listings]),
+    ]
+    rows = [Row(label, tuple(value or None for value in values)) for label, values in told]
+    return ordered(rows + figure_rows([one.specifications for one in listings]))
+
+
+def _state_words(listing: Listing, today: date) -> str:
+    if listing.status == "removed":
+        return TAGS["removed"][1]
+    return TAGS[status_of(listing.valid_until, today)][1]
+
+
+def _first_purchase_words(listing: Listing, today: date) -> str:
+    current = days_left(listing.valid_until, today) is not None
+    return str(_first_purchase(listing, current=current)["value"])
 
 
 def _first_purchase(listing: Listing, *, current: bool) -> dict[str, Any]:

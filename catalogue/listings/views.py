@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, abort, jsonify, render_template, request
+from flask import Blueprint, abort, jsonify, render_template, request, url_for
 from sqlalchemy import select
 
 from catalogue.accounts.access import public
@@ -14,6 +14,7 @@ from catalogue.audit.operations import trail
 from catalogue.database import db
 from catalogue.listings import filters, presenting
 from catalogue.listings.ask import ask
+from catalogue.listings.compare import MAX_COMPARED
 from catalogue.listings.kept import kept
 from catalogue.listings.models import NUMBER, Listing
 from catalogue.listings.operations import shanghai_day
@@ -74,6 +75,39 @@ def _kept(search: Search) -> dict[str, list[tuple[str, str]]]:
     """What the search box and the panel carry along, each without what it sets itself."""
     fixed = [pair for pair in filters.pairs(search, leave="page") if pair[0] in ("q", "sort")]
     return {"panel": fixed, "box": [p for p in filters.pairs(search, "page") if p[0] != "q"]}
+
+
+@bp.get("/catalogue/compare")
+@public
+def compare() -> Any:
+    """Up to four products side by side; a number that is not there is named, with a 404."""
+    asked = [n.strip().upper() for n in request.args.getlist("listing") if n.strip()]
+    numbers = list(dict.fromkeys(asked))[: MAX_COMPARED + 1]
+    found = {
+        listing.number: listing
+        for listing in db.session.scalars(
+            select(Listing).where(Listing.number.in_([n for n in numbers if NUMBER.fullmatch(n)]))
+        )
+    }
+    chosen = [number for number in numbers if number in found][:MAX_COMPARED]
+    unknown = [number for number in numbers if number not in found]
+    page = render_template(
+        "listings/compare.html",
+        products=[
+            {
+                "name": found[number].name,
+                "number": number,
+                "url": url_for(".product", number=number),
+                "drop_url": url_for(".compare", listing=[n for n in chosen if n != number]),
+            }
+            for number in chosen
+        ],
+        rows=presenting.compared([found[number] for number in chosen], shanghai_day()),
+        most=MAX_COMPARED,
+        unknown=[number[:20] for number in unknown],
+        left_out=len(found) > MAX_COMPARED,
+    )
+    return page, 404 if unknown else 200
 
 
 @bp.get("/catalogue/<number>")

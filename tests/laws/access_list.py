@@ -73,6 +73,7 @@ ACCESS = {
     "funds.take_account": "finance",
     "funds.xlsx": "finance",
     "listings.catalogue": "public",
+    "listings.compare": "public",
     "listings.listings": "public",
     "listings.product": "public",
     "messages.home": "signed_in",
