@@ -68,10 +68,11 @@ ROOM_NAMES = {
     "funds": "资金",
     "policies": "管理",
     "policies.desk": "管理",
+    "listings.synonyms": "管理",
     "policies.simulator": "管理",
 }
 STAFF_NAVIGATION = {
-    "reviewer": (("我的队列", "reviews.queue"),),
+    "reviewer": (("我的队列", "reviews.queue"), ("同义词", "listings.synonyms.index")),
     "approver": (
         ("审定队列", "reviews.queue"),
         ("异议", "notices.objections"),
@@ -88,6 +89,7 @@ STAFF_NAVIGATION = {
         ("开批次", "policies.new_round"),
         ("申报事项", "policies.schemes"),
         ("禁止申报", "enterprises.exclusions"),
+        ("同义词", "listings.synonyms.index"),
     ),
     "buyer": (("产品目录", "listings.catalogue"), ("公示公告", "notices.notices")),
 }

@@ -92,6 +92,8 @@ def seed(password: str, *, quiet: bool = False) -> None:
     with (FOLDER / "products.csv").open("rb") as stream:
         listings.import_rows(stream, people.staff("administrator"), skip_existing=True, sample=True)
     db.session.commit()
+    listings.load_synonyms(FOLDER / "synonyms.yaml", people.staff("administrator"))
+    db.session.commit()
     enterprises = firms.seed(password)
     cast = _Cast(rounds, enterprises)
     with tqdm(total=len(STATES) * PER_STATE, desc="demo applications", disable=quiet) as bar:

@@ -7,7 +7,9 @@ from datetime import date
 from catalogue.listings import fallback
 from catalogue.listings.follow import follower
 from catalogue.listings.index import Reader
+from catalogue.listings.near import near
 from catalogue.listings.search import Page, Search, search
+from catalogue.listings.synonyms import Thesaurus
 
 # Answers of about 40 kB each, per process.
 REMEMBERED = 256
@@ -19,20 +21,20 @@ def ask(asked: Search, today: date) -> Page:
     reader = following.reader()
     if reader is not None:
         try:
-            return _remembered(reader, asked, today)
+            return _remembered(reader, asked, today, following.thesaurus)
         except BaseException as error:
             if not _damaged(error):
                 raise
             following.give_up(error)
-    return fallback.search(asked, today)
+    return fallback.search(asked, today, following.thesaurus)
 
 
-def _remembered(reader: Reader, asked: Search, today: date) -> Page:
-    """The answer, kept until the index changes: most visitors ask what others just asked."""
-    key = (asked.key, today)
+def _remembered(reader: Reader, asked: Search, today: date, thesaurus: Thesaurus) -> Page:
+    """The answer, kept until the index or a synonym changes: most ask what others just asked."""
+    key = (asked.key, today, thesaurus.version)
     page = reader.answers.get(key)
     if page is None:
-        page = search(reader, asked, today)
+        page = near(reader, search(reader, asked, today, thesaurus), today, thesaurus)
         if len(reader.answers) >= REMEMBERED:
             reader.answers.clear()
         reader.answers[key] = page

@@ -1,4 +1,4 @@
-"""The command line of the catalogue: import a public list, build the search index."""
+"""The command line of the catalogue: import a public list, load synonyms."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from catalogue.database import db
+from catalogue.listings import operations
 from catalogue.listings.operations import import_rows
 
 
 def register(app: Flask) -> None:
     """Add the commands to ``flask --app wsgi``."""
     app.cli.add_command(import_listings)
+    app.cli.add_command(load_synonyms)
 
 
 @click.command("import-listings")
@@ -40,3 +42,13 @@ def import_listings(file: Path, *, skip_existing: bool, sample: bool | None) -> 
         click.echo(line, err=not report.sound)
     if not report.sound:
         raise SystemExit(1)
+
+
+@click.command("load-synonyms")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def load_synonyms(file: Path) -> None:
+    """Add those groups of a YAML file (seeds/synonyms.yaml) that are not there yet."""
+    count = operations.load_synonyms(file, None)
+    db.session.commit()
+    click.echo(f"添加了 {count} 组同义词" if count else "没有新增：这些同义词都有了")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, or_, select
+from sqlalchemy import ColumnElement, RowMapping, and_, or_, select, true
 
 from catalogue.database import db
 from catalogue.listings import words
@@ -28,6 +28,7 @@ from catalogue.listings.search import (
     json_facts,
     status_of,
 )
+from catalogue.listings.synonyms import NOTHING, Need, Thesaurus
 
 # Beyond so many matches the counts stop; the index is back long before anybody reads them.
 MATCHES = 5_000
@@ -36,32 +37,41 @@ TEXTS = (Listing.name, Listing.firm_name, Listing.model, Listing.number, Listing
 Row = RowMapping
 
 
-def search(asked: Search, today: date) -> Page:
+def search(asked: Search, today: date, thesaurus: Thesaurus = NOTHING) -> Page:
     """Answer from the database, in two queries."""
-    matches = _matches(asked.q)
+    needs = thesaurus.needs(words.question(asked.q), asked.dropped)
+    matches = _matches(asked.q, needs)
     shown = [row for row in matches if _meets(row, asked, today)]
     shown.sort(key=_order(asked.sort))
     start = (asked.page - 1) * PER_PAGE
-    hits = _hits([row["id"] for row in shown[start : start + PER_PAGE]], asked.q)
+    hits = _hits([row["id"] for row in shown[start : start + PER_PAGE]], needs)
     return Page(asked, len(shown), hits, _counts(matches, asked, today), complete=False)
 
 
-def _matches(q: str) -> Sequence[Row]:
+def _matches(q: str, needs: Sequence[Need]) -> Sequence[Row]:
     columns = [getattr(Listing, name) for name in (*FACETS, "id", "number", "name")]
     statement = (
         select(*columns, Listing.valid_until, Listing.listed_on)
-        .where(Listing.status == "listed", *_conditions(q))
+        .where(Listing.status == "listed", *_conditions(q, needs))
         .order_by(Listing.listed_on.desc(), Listing.number)
         .limit(MATCHES)
     )
     return db.session.execute(statement).mappings().all()
 
 
-def _conditions(q: str) -> list[ColumnElement[bool]]:
-    terms = words.question(q)
-    if q.strip() and not terms:
+def _conditions(q: str, needs: Sequence[Need]) -> list[ColumnElement[bool]]:
+    if q.strip() and not needs:
         return [Listing.id.is_(None)]
-    return [or_(*(text.icontains(term.text, autoescape=True) for text in TEXTS)) for term in terms]
+    return [
+        or_(_all(need.terms), *(_all(variant.terms) for variant in need.variants)) for need in needs
+    ]
+
+
+def _all(terms: Sequence[words.Term]) -> ColumnElement[bool]:
+    return and_(
+        true(),
+        *(or_(*(text.icontains(term.text, autoescape=True) for text in TEXTS)) for term in terms),
+    )
 
 
 def _meets(row: Row, asked: Search, today: date, leave: str = "") -> bool:
@@ -100,8 +110,7 @@ def _order(sort: str) -> Callable[[Row], Any]:
     raise ValueError(sort)
 
 
-def _hits(ids: Sequence[int], q: str) -> tuple[Any, ...]:
+def _hits(ids: Sequence[int], needs: Sequence[Need]) -> tuple[Any, ...]:
     rows = db.session.execute(select(*COLUMNS).where(Listing.id.in_(ids))).mappings()
     by_id = {row["id"]: row for row in rows}
-    terms = words.question(q)
-    return tuple(hit_of(json_facts(card(dict(by_id[key]))), terms) for key in ids if key in by_id)
+    return tuple(hit_of(json_facts(card(dict(by_id[key]))), needs) for key in ids if key in by_id)

@@ -12,10 +12,13 @@ from catalogue.enterprises.taxonomies import districts, taxonomy
 from catalogue.listings.index import NONE
 from catalogue.listings.models import KINDS
 from catalogue.listings.search import MAX_PAGE, MAX_QUESTION, RELEVANCE, SORT_NAMES, Page, Search
+from catalogue.listings.synonyms import MAX_WORD
 from catalogue.products.taxonomies import advancements, domains, novelties
 
 UNKNOWN = "未填"
 MAX_VALUES = 30
+# The parameter that names a word not to be put in as a synonym.
+DROP = "drop"
 STATUS_NAMES = {
     "valid": "有效",
     "expiring": "60 天内到期",
@@ -124,6 +127,7 @@ def read(arguments: Any) -> Asked:
         chosen={name: values for name, values in chosen.items() if values},
         sort=sort,
         page=_page(arguments.get("page", ""), faults),
+        dropped=_dropped(arguments),
     )
     return Asked(search, faults)
 
@@ -146,6 +150,11 @@ def _values(each: Filter, arguments: Any, faults: list[Fault]) -> tuple[str, ...
     return tuple(each.ordered(accepted))
 
 
+def _dropped(arguments: Any) -> tuple[str, ...]:
+    given = {_question(word)[:MAX_WORD] for word in arguments.getlist(DROP)[:MAX_VALUES]}
+    return tuple(sorted(given - {""}))
+
+
 def _page(text: str, faults: list[Fault]) -> int:
     if not text:
         return 1
@@ -159,6 +168,7 @@ def pairs(search: Search, leave: str = "") -> list[tuple[str, str]]:
     """The search as address parameters, in one fixed order, without ``leave``."""
     found = [("q", search.q)] if search.q else []
     found += [(each.name, v) for each in FILTERS for v in search.chosen.get(each.name, ())]
+    found += [(DROP, word) for word in search.dropped]
     if search.sort != RELEVANCE:
         found.append(("sort", search.sort))
     if search.page > 1:
@@ -177,7 +187,10 @@ def grouped(search: Search) -> dict[str, Any]:
 def without(search: Search, name: str, value: str | None = None) -> Search:
     """The search without one value of a facet, or without the whole facet or question."""
     if name == "q":
-        return replace(search, q="", page=1)
+        return replace(search, q="", dropped=(), page=1)
+    if name == DROP:
+        kept = tuple(word for word in search.dropped if value is not None and word != value)
+        return replace(search, dropped=kept, page=1)
     left = tuple(v for v in search.chosen.get(name, ()) if value is not None and v != value)
     chosen = {key: values for key, values in search.chosen.items() if key != name}
     if left:

@@ -20,7 +20,8 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from catalogue.database import db
 from catalogue.listings.index import CARD, Busy, Entry, Reader, Replica, State
-from catalogue.listings.models import Listing
+from catalogue.listings.models import Listing, Synonym
+from catalogue.listings.synonyms import NOTHING, Thesaurus
 
 log = structlog.get_logger(__name__)
 
@@ -37,17 +38,20 @@ IDENTITY = text(
     "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' ||"
     " (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' ||"
     " pg_relation_filenode('listing') AS identity,"
-    " pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon"
+    " pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,"
+    # Every change of a row gives it another xmin: one word that differs when any synonym does.
+    " (SELECT md5(string_agg(id || ':' || xmin, ',' ORDER BY id)) FROM synonym) AS synonyms"
 )
 COLUMNS = tuple(getattr(Listing, name) for name in ("id", *CARD, "status"))
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which database this is, and the oldest transaction that may still write."""
+    """Which database this is, the oldest transaction that may still write, which synonyms."""
 
     identity: str
     horizon: int
+    synonyms: str
 
 
 class Follower:
@@ -56,6 +60,7 @@ class Follower:
     def __init__(self, replica: Replica, look_every: float = LOOK_EVERY) -> None:
         self.replica = replica
         self.look_every = look_every
+        self.thesaurus = NOTHING
         self._looked = 0.0
         self._lock = threading.Lock()
         self._builder: threading.Thread | None = None
@@ -85,6 +90,8 @@ class Follower:
         try:
             connection = db.session.connection()
             source = _source(connection)
+            if source.synonyms != self.thesaurus.version:
+                self.thesaurus = _thesaurus(connection, source.synonyms)
             state = self.replica.state() if self.replica.reader() else None
             if state is None or state.identity != source.identity:
                 self._start_over(connection, source)
@@ -157,7 +164,12 @@ def follower() -> Follower:
 
 def _source(connection: Connection) -> Source:
     row = connection.execute(IDENTITY).one()
-    return Source(row.identity, row.horizon)
+    return Source(row.identity, row.horizon, row.synonyms or "")
+
+
+def _thesaurus(connection: Connection, version: str) -> Thesaurus:
+    used = select(Synonym.words).where(Synonym.retired_at.is_(None)).order_by(Synonym.id)
+    return Thesaurus(connection.scalars(used), version)
 
 
 def _written_since(connection: Connection, horizon: int) -> dict[str, int]:

@@ -24,7 +24,7 @@ from catalogue.listings import words
 
 # Raise it whenever fields or tokens change: each version keeps its own pointer, so that two
 # versions of the program may run side by side while one replaces the other.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NONE = "none"
 FACETS = (
     "domain",
@@ -91,7 +91,7 @@ def schema() -> tantivy.Schema:
     for name in WORD_FIELDS:
         build.add_text_field(f"{name}_words", tokenizer_name=_ANALYSER, index_option="freq")
         build.add_text_field(f"{name}_signs", tokenizer_name=_ANALYSER, index_option="position")
-    for name in ("model", "spoken", "number"):
+    for name in ("model", "spoken", "number", "exact"):
         build.add_text_field(name, tokenizer_name=_ANALYSER, index_option="basic")
     for name in (*FACETS, *(f"by_{sort}" for sort in SORTS)):
         build.add_text_field(name, tokenizer_name="raw", fast=True, index_option="basic")
@@ -116,6 +116,7 @@ def document(entry: Entry) -> tantivy.Document:
         "model": " ".join(words.model_tokens(entry["model"] or "", name)),
         "spoken": " ".join(sorted(spoken)),
         "number": words.compact(number),
+        "exact": " ".join(filter(None, map(words.compact, (name, entry["model"] or "")))),
         "rank": number_rank(number),
         "until": until.toordinal() if until else 0,
         "by_newest": f"{_LAST_DAY - listed.toordinal():07d} {number}",
@@ -152,10 +153,7 @@ def card(entry: Entry) -> dict[str, Any]:
 
 
 def _body(entry: Entry) -> str:
-    figures = (
-        f"{item.get('name', '')} {item.get('value', '')} {item.get('unit', '')}"
-        for item in entry["specifications"] or ()
-    )
+    figures = map(words.figure_text, entry["specifications"] or ())
     return "\n".join([entry["summary"] or "", entry["region"] or "", *figures])
 
 

@@ -21,11 +21,12 @@ def kept(asked: Asked, render: Callable[[], str]) -> str | bytes:
     server's time) and one state of the index; with the state its pages go too. Whoever is signed
     in, has a message waiting, or typed an address with faults gets a page of their own.
     """
-    reader = follower().reader()
+    following = follower()
+    reader = following.reader()
     if reader is None or asked.faults or "_user_id" in session or "_flashes" in session:
         return render()
     minute = int(utc_now().timestamp()) // 60
-    key = (asked.search.key, session.get("elder", False), minute)
+    key = (asked.search.key, session.get("elder", False), minute, following.thesaurus.version)
     found: bytes | None = reader.pages.get(key)
     if found is not None:
         return found

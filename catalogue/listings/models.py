@@ -1,4 +1,4 @@
-"""目录条目: a product's entry in the published catalogue, with validity."""
+"""目录条目, a product's entry in the published catalogue; and the synonyms that staff keep."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from catalogue.accounts.models import User
 from catalogue.database import Keyed, db, frozen_columns, guard, utc_now
 
 NUMBER = re.compile(r"(SHCP|SL)-[0-9]{4}-[0-9]{4,9}")
@@ -106,3 +107,32 @@ FOR EACH ROW EXECUTE FUNCTION listing_revision();""",
     " DROP FUNCTION IF EXISTS listing_revision();",
 )
 frozen_columns(Listing.__table__, ("number", "application_id", "source_list", "created_at"))
+
+
+class Synonym(Keyed, db.Model):
+    """A group of words with one meaning, which widen a question; retired rather than deleted.
+
+    ``note`` says what they mean or where they come from. The trail tells every earlier state.
+    """
+
+    __tablename__ = "synonym"
+    words: Mapped[list[Any]]
+    note: Mapped[str] = mapped_column(default="")
+    changed_by_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    changed_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    retired_at: Mapped[datetime | None]
+    changed_by: Mapped[User | None] = relationship(lazy="joined")
+    __table_args__ = (
+        UniqueConstraint("words"),
+        Index("ix_synonym_changed_by_id", "changed_by_id"),
+        Index("ix_synonym_changed_at", "changed_at", "id"),
+        CheckConstraint(
+            "jsonb_typeof(words) = 'array' AND jsonb_array_length(words) BETWEEN 2 AND 12",
+            name="words",
+        ),
+        CheckConstraint("length(note) <= 200", name="note"),
+    )
+
+
+frozen_columns(Synonym.__table__, ("created_at",))

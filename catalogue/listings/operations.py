@@ -1,11 +1,14 @@
-"""The verbs of the catalogue: list a certified product, remove it, import a public list."""
+"""The verbs of the catalogue: list, remove, import a public list, keep the synonyms."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import BinaryIO
 
+import yaml
 from sqlalchemy import Integer, cast, func, select, tuple_
 
 from catalogue.accounts.models import User
@@ -19,8 +22,8 @@ from catalogue.certificates.operations import of_application
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises.taxonomies import district_name
 from catalogue.errors import Refused
-from catalogue.listings import imports
-from catalogue.listings.models import Listing
+from catalogue.listings import imports, synonyms
+from catalogue.listings.models import Listing, Synonym
 from catalogue.products.models import Product
 
 SCHEME = "catalogue"
@@ -225,3 +228,78 @@ def _imported(row: imports.Row, number: str, day: date, *, sample: bool) -> List
         source=row.source,
         sample=sample,
     )
+
+
+# ---------------------------------------------------------------- synonyms
+
+
+def add_synonym(words: Sequence[str], note: str, actor: User | None) -> Synonym:
+    """A new group of words with one meaning. Raises Refused with the fault at its field."""
+    group = Synonym(words=_checked(words), note=note.strip())
+    _stamp(group, actor)
+    db.session.add(group)
+    db.session.flush()
+    record("synonym.add", group, actor, words=group.words, note=group.note)
+    return group
+
+
+def change_synonym(group: Synonym, words: Sequence[str], note: str, actor: User) -> None:
+    """Other words or another note; the trail keeps the old ones. Raises Refused as above."""
+    db.session.refresh(group, with_for_update={"of": Synonym})
+    checked = _checked(words, group)
+    if (checked, note.strip()) == (group.words, group.note):
+        return
+    before = group.words
+    group.words, group.note = checked, note.strip()
+    _stamp(group, actor)
+    record("synonym.change", group, actor, words=checked, before=before, note=group.note)
+
+
+def retire_synonym(group: Synonym, actor: User, *, retired: bool) -> None:
+    """Stop using a group, or use it again."""
+    db.session.refresh(group, with_for_update={"of": Synonym})
+    if (group.retired_at is not None) == retired:
+        return
+    group.retired_at = utc_now() if retired else None
+    _stamp(group, actor)
+    record(f"synonym.{'retire' if retired else 'resume'}", group, actor, words=group.words)
+
+
+def load_synonyms(path: Path, actor: User | None) -> int:
+    """Add the groups of a YAML file whose words no group has yet; how many were added.
+
+    One event for all of them; each group carries the actor and the time.
+    """
+    known = {tuple(words) for words in db.session.scalars(select(Synonym.words))}
+    groups = yaml.safe_load(path.read_text(encoding="utf-8"))["synonyms"]
+    fresh = []
+    for group in groups:
+        words = _clean([str(word) for word in group["words"]])
+        if tuple(words) not in known:
+            fresh.append(Synonym(words=words, note=group.get("note", "")))
+            _stamp(fresh[-1], actor)
+    if fresh:
+        db.session.add_all(fresh)
+        db.session.flush()
+        record("synonym.load", fresh[0], actor, count=len(fresh))
+    return len(fresh)
+
+
+def _stamp(group: Synonym, actor: User | None) -> None:
+    group.changed_at, group.changed_by_id = utc_now(), actor.id if actor else None
+
+
+def _clean(words: Sequence[str]) -> list[str]:
+    plain = [" ".join(unicodedata.normalize("NFC", word).split()) for word in words]
+    clean = [word for word in plain if word]
+    if faults := synonyms.check(clean):
+        raise Refused("；".join(faults), field="words", status=422)
+    return clean
+
+
+def _checked(words: Sequence[str], group: Synonym | None = None) -> list[str]:
+    clean = _clean(words)
+    twin = db.session.scalar(select(Synonym.id).where(Synonym.words == clean))
+    if twin is not None and (group is None or twin != group.id):
+        raise Refused("已经有一组完全一样的词", field="words", status=422)
+    return clean

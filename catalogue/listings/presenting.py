@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -11,9 +12,10 @@ from flask import url_for
 from catalogue.enterprises.taxonomies import district_name
 from catalogue.listings import filters
 from catalogue.listings.compare import Row, figure_rows, ordered
-from catalogue.listings.filters import FILTERS, UNKNOWN, total_without, without
+from catalogue.listings.filters import DROP, FILTERS, UNKNOWN, total_without, without
 from catalogue.listings.models import KINDS, Listing
 from catalogue.listings.search import Hit, Page, Piece, Reason, Search, status_of
+from catalogue.listings.words import figure_text
 from catalogue.products.taxonomies import advancement_name, domain_name, novelty_name
 
 SAMPLE = "示例数据，非官方入选名单"
@@ -23,6 +25,11 @@ TAGS = {
     "expired": ("plain", "已到期"),
     "undated": ("plain", "未注明有效期"),
     "removed": ("fail", "已移出目录"),
+}
+HOW = {
+    "spoken": "，读音与您输入的相同",
+    "synonym": "，是“{of}”的同义词",
+    "slip": "，与您输入的“{of}”相近",
 }
 FIELDS = {
     "name": "名称",
@@ -52,13 +59,15 @@ def panel(page: Page) -> list[dict[str, Any]]:
 
 def chips(search: Search) -> list[dict[str, str]]:
     """Every chosen value with the address that drops it."""
-    return [
-        {
-            "label": each.label(value),
-            "remove_url": catalogue_url(without(search, each.name, value)),
-        }
+    chosen = [
+        (each.name, value, each.label(value))
         for each in FILTERS
         for value in search.chosen.get(each.name, ())
+    ]
+    chosen += [(DROP, word, f"不用同义词“{word}”") for word in search.dropped]
+    return [
+        {"label": label, "remove_url": catalogue_url(without(search, name, value))}
+        for name, value, label in chosen
     ]
 
 
@@ -100,7 +109,28 @@ def ways_out(page: Page, without_words: int, words_only: int) -> list[dict[str, 
     return sorted(ways, key=lambda way: -way["count"])
 
 
-def result(hit: Hit, today: date) -> dict[str, Any]:
+def near_words(page: Page) -> dict[str, Any] | None:
+    """What stands over products that only come near: what was asked instead, and what is lacking.
+
+    ``url`` asks for exactly the words that the first product has.
+    """
+    near = page.near
+    if near is None:
+        return None
+    if near.how == "slip":
+        title = "没有一字不差的，按相差一个字符或读音相同的查找"
+        return {"title": title, "text": "", "url": None, "kept": ""}
+    kept = " ".join(near.kept)
+    text = f"下面的产品各含其中 {near.least} 个词。"
+    if kept and near.dropped:
+        lacking = "".join(f"“{word}”" for word in near.dropped)
+        text += f"最相近的一件含“{kept}”，没有{lacking}。"
+    url = catalogue_url(replace(page.search, q=kept, page=1)) if kept else None
+    title = f"没有产品完全符合“{page.search.q}”"
+    return {"title": title, "text": text, "url": url, "kept": kept}
+
+
+def result(hit: Hit, today: date, search: Search) -> dict[str, Any]:
     """One hit as `ui/result_item.html` wants it."""
     status = status_of(hit.valid_until, today)
     kind, words = TAGS[status]
@@ -112,6 +142,7 @@ def result(hit: Hit, today: date) -> dict[str, Any]:
         "firm": facts["firm_name"],
         "facts": fact_words(facts),
         "why": why(hit.reasons),
+        "drops": drops(hit.reasons, search),
         "kind": kind,
         "status": words,
         "days_left": days_left(hit.valid_until, today),
@@ -137,15 +168,10 @@ def fact_words(facts: Mapping[str, Any]) -> list[str]:
         words.append(novelty_name(facts["novelty"]))
     if facts["advancement"]:
         words.append(advancement_name(facts["advancement"]))
-    words += [figure_words(figure) for figure in (facts["specifications"] or [])[:2]]
+    words += [figure_text(figure) for figure in (facts["specifications"] or [])[:2]]
     if facts["year"]:
         words.append(f"{facts['year']} 年度")
     return words
-
-
-def figure_words(figure: Mapping[str, Any]) -> str:
-    """A figure on one line: 晶圆尺寸 300 mm."""
-    return " ".join(str(figure.get(key, "")) for key in ("name", "value", "unit")).strip()
 
 
 def why(reasons: tuple[Reason, ...]) -> list[Piece]:
@@ -153,13 +179,28 @@ def why(reasons: tuple[Reason, ...]) -> list[Piece]:
     pieces: list[Piece] = []
     for reason in reasons:
         pieces.append((f"{'；' if pieces else ''}{FIELDS[reason.field]}含", False))
-        for word in reason.words:
-            pieces += [("“", False), (word, True), ("”", False)]
-        if reason.how == "spoken":
-            pieces.append(("，读音与您输入的相同", False))
+        if reason.excerpt:
+            pieces += [("“", False), *reason.excerpt, ("”", False)]
+        else:
+            for word in reason.words:
+                pieces += [("“", False), (word, True), ("”", False)]
+        if note := HOW.get(reason.how):
+            pieces.append((note.format(of=reason.of), False))
     if pieces:
         pieces.append(("。", False))
     return pieces
+
+
+def drops(reasons: tuple[Reason, ...], search: Search) -> list[dict[str, str]]:
+    """Each synonym that brought the product here, with the address that does without it."""
+    used = dict.fromkeys(reason.by for reason in reasons if reason.by)
+    return [
+        {
+            "label": f"不用同义词“{word}”",
+            "url": catalogue_url(replace(search, dropped=(*search.dropped, word), page=1)),
+        }
+        for word in used
+    ]
 
 
 def as_json(page: Page, today: date) -> dict[str, Any]:
@@ -168,6 +209,7 @@ def as_json(page: Page, today: date) -> dict[str, Any]:
         "total": page.total,
         "page": page.search.page,
         "complete": page.complete,
+        "near": page.near._asdict() if page.near else None,
         "items": [_item(hit, today) for hit in page.hits],
         "facets": {each.name: filters.options(page, each) for each in FILTERS},
     }
@@ -175,7 +217,12 @@ def as_json(page: Page, today: date) -> dict[str, Any]:
 
 def _item(hit: Hit, today: date) -> dict[str, Any]:
     reasons = [
-        {"field": reason.field, "words": list(reason.words), "how": reason.how}
+        {
+            "field": reason.field,
+            "words": list(reason.words),
+            "how": reason.how,
+            **({"of": reason.of} if reason.of else {}),
+        }
         for reason in hit.reasons
     ]
     return {

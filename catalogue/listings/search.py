@@ -18,6 +18,7 @@ import tantivy
 
 from catalogue.listings import words
 from catalogue.listings.index import FACETS, SCHEMA, SORTS, Reader
+from catalogue.listings.synonyms import NOTHING, Need, Thesaurus
 
 PER_PAGE = 20
 # Nobody reads the 51st page; a search that goes deeper costs everybody else.
@@ -33,6 +34,12 @@ SORT_NAMES = (RELEVANCE, *SORTS)
 _NAME, _FIRM, _BODY = 4.0, 2.0, 1.0
 _WEIGHTS = {"name": _NAME, "firm": _FIRM, "body": _BODY}
 _PHRASE, _KEY, _SPOKEN = 1.5, 8.0, 3.0
+# A product that is called exactly so stands before all others; another word, behind its own.
+_EXACT, _VARIANT = 1000.0, 0.7
+# A key shorter than this is one slip away from too much.
+_SLIP, SLIP_LENGTH = 0.5, 4
+# How much of a long text stands around what was found in it.
+_AROUND = 14
 _SPARE = 64
 # Parsed facts kept per process, about 2 kB each.
 CARDS = 4_000
@@ -41,33 +48,42 @@ _SAME_SCORE = 4
 Query = tantivy.Query
 MUST, SHOULD = tantivy.Occur.Must, tantivy.Occur.Should
 Piece = tuple[str, bool]
+Texts = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One question. ``chosen`` maps a facet (or ``status``) to the values that may be met."""
+    """One question. ``chosen`` maps a facet (or ``status``) to the values that may be met.
+
+    ``dropped`` are words that must not stand in for others as synonyms.
+    """
 
     q: str = ""
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sort: str = RELEVANCE
     page: int = 1
+    dropped: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for searches that ask the same."""
-        return self.q, tuple(sorted(self.chosen.items())), self.sort, self.page
+        return self.q, tuple(sorted(self.chosen.items())), self.sort, self.page, self.dropped
 
 
 class Reason(NamedTuple):
     """Why a product is here: in which field, which words, and by which reading of them.
 
-    ``how`` is ``word`` (the signs themselves), ``key`` (a number without case and hyphens) or
-    ``spoken`` (pinyin or initials).
+    ``how`` is ``word`` (the signs themselves, or a number without case and hyphens), ``spoken``
+    (pinyin or initials), ``synonym`` (``by`` was put in for ``of``, as typed) or ``slip`` (one
+    sign differs from ``of``). ``excerpt`` is what stands around it in a long text.
     """
 
     field: str
     words: tuple[str, ...]
     how: str
+    of: str = ""
+    by: str = ""
+    excerpt: tuple[Piece, ...] = ()
 
 
 class Hit(NamedTuple):
@@ -81,12 +97,26 @@ class Hit(NamedTuple):
     valid_until: date | None
 
 
+class Near(NamedTuple):
+    """What was asked instead, because nothing meets the question itself.
+
+    ``how`` is ``slip`` (a sign differs) or ``fewer`` (not all words). The first product meets
+    ``kept`` and lacks ``dropped``; every product meets ``least`` of the words.
+    """
+
+    how: str
+    kept: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    least: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of the answer.
 
     ``facets`` maps each facet to the count of every known value, as if nothing were chosen in
-    that facet itself. ``complete`` is False when the index could not be asked.
+    that facet itself. ``near`` is set when the hits only come near the question. ``complete`` is
+    False when the index could not be asked.
     """
 
     search: Search
@@ -94,6 +124,7 @@ class Page:
     hits: tuple[Hit, ...]
     facets: Mapping[str, Mapping[str, int]]
     complete: bool = True
+    near: Near | None = None
 
     @property
     def reachable(self) -> int:
@@ -101,37 +132,102 @@ class Page:
         return min(self.total, MAX_HITS)
 
 
-def search(reader: Reader, asked: Search, today: date) -> Page:
+def search(reader: Reader, asked: Search, today: date, thesaurus: Thesaurus = NOTHING) -> Page:
     """Answer from the index; raises what tantivy raises when the folder is damaged."""
-    terms = words.question(asked.q)
-    text = text_query(asked.q, terms)
-    total, addresses = _ranked(reader, asked, _filtered(text, asked, today), has_words=bool(terms))
-    hits = tuple(hit_of(facts, terms) for facts in _cards(reader, addresses))
-    return Page(asked, total, hits, facet_counts(reader, text, asked, today))
+    needs = thesaurus.needs(words.question(asked.q), asked.dropped)
+    exact = words.compact(asked.q)
+    if not (needs and reader.searcher.doc_freq("exact", exact)):
+        exact = ""
+    return answer(reader, asked, today, text_query(asked.q, needs, exact), needs)
+
+
+def answer(
+    reader: Reader,
+    asked: Search,
+    today: date,
+    text: Query | None,
+    needs: Sequence[Need],
+    near: Near | None = None,
+) -> Page:
+    """One page of what meets ``text`` and every chosen condition, explained by ``needs``."""
+    query = _filtered(text, asked, today)
+    total, addresses = _ranked(reader, asked, query, has_words=bool(needs))
+    loose = near is not None
+    hits = tuple(hit_of(facts, needs, loose=loose) for facts in _cards(reader, addresses))
+    return Page(asked, total, hits, facet_counts(reader, text, asked, today), near=near)
 
 
 # ---------------------------------------------------------------- the question as a query
 
 
-def text_query(q: str, terms: Sequence[words.Term]) -> Query | None:
+def text_query(
+    q: str, needs: Sequence[Need], exact: str = "", *, loose: bool = False
+) -> Query | None:
     """The words of the question; None when there are none to look for.
 
-    Every term must be met; a question that is one number or pinyin typed with spaces may be met
-    as a whole instead. A question of punctuation only meets nothing.
+    Every need must be met; a question that is one number or pinyin typed with spaces may be met
+    as a whole instead. What is called ``exact`` comes first. ``loose`` forgives one typing slip.
+    A question of punctuation only meets nothing.
     """
-    if not terms:
+    if not needs:
         return Query.empty_query() if q.strip() else None
-    parts = Query.boolean_query([(MUST, _term(term)) for term in terms])
-    whole = words.whole_key(terms)
-    if not whole:
-        return parts
-    return Query.boolean_query([(SHOULD, parts), *((SHOULD, query) for query in _keyed(whole))])
+    parts = Query.boolean_query([(MUST, need_query(need, loose=loose)) for need in needs])
+    options = [parts]
+    if whole := words.whole_key([term for need in needs for term in need.terms]):
+        options += _keyed(whole)
+        if loose:
+            options += _slips(whole)
+    if exact:
+        same = Query.term_query(SCHEMA, "exact", exact)
+        options.append(Query.const_score_query(same, _EXACT))
+    return _any(options)
 
 
-def _term(term: words.Term) -> Query:
-    readings = _phrases(term) if term.han else _keyed(term.key)
+def need_query(need: Need, *, loose: bool = False) -> Query:
+    """All terms as typed, or all terms of another word that means the same."""
+    options = [_all(_term(term, loose=loose) for term in need.terms)]
+    for variant in need.variants:
+        query = _all(_term(term) for term in variant.terms)
+        options.append(Query.boost_query(query, _VARIANT))
+    return _any(options)
+
+
+def _any(options: Sequence[Query]) -> Query:
+    if len(options) == 1:
+        return options[0]
+    return Query.boolean_query([(SHOULD, option) for option in options])
+
+
+def _all(parts: Iterable[Query]) -> Query:
+    clauses = [(MUST, part) for part in parts]
+    return clauses[0][1] if len(clauses) == 1 else Query.boolean_query(clauses)
+
+
+def _term(term: words.Term, *, loose: bool = False) -> Query:
+    readings = list(_phrases(term) if term.han else _keyed(term.key))
+    if loose:
+        readings += _homophones(term) if term.han else _slips(term.key)
     options = [_all_words(term.words), *readings]
     return Query.boolean_query([(SHOULD, option) for option in options])
+
+
+def _slips(key: str) -> Iterable[Query]:
+    """One sign more, less or other, or two swapped: in numbers, pinyin and foreign words."""
+    key = key[: words.MODEL_LENGTH]
+    if len(key) < SLIP_LENGTH:
+        return
+    fields = ["model", "name_words"]
+    if words.sounds_like_pinyin(key):
+        fields.append("spoken")
+    for name in fields:
+        fuzzy = Query.fuzzy_term_query(SCHEMA, name, key, 1)
+        yield Query.const_score_query(fuzzy, _SLIP)
+
+
+def _homophones(term: words.Term) -> Iterable[Query]:
+    """Other signs that sound the same, as a careless input method writes them."""
+    if len(term.text) >= 2:
+        yield _boosted("spoken", words.spell_run(term.text), _SPOKEN)
 
 
 def _all_words(parts: Sequence[str]) -> Query:
@@ -330,9 +426,9 @@ def json_facts(card: Mapping[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def hit_of(card: Mapping[str, Any], terms: Sequence[words.Term]) -> Hit:
+def hit_of(card: Mapping[str, Any], needs: Sequence[Need], *, loose: bool = False) -> Hit:
     """A result item of the public facts of a listing, with marks and reasons."""
-    marks, reasons = explain(card, terms)
+    marks, reasons = explain(card, needs, loose=loose)
     until = card["valid_until"]
     return Hit(
         number=card["number"],
@@ -345,34 +441,66 @@ def hit_of(card: Mapping[str, Any], terms: Sequence[words.Term]) -> Hit:
 
 
 def explain(
-    card: Mapping[str, Any], terms: Sequence[words.Term]
+    card: Mapping[str, Any], needs: Sequence[Need], *, loose: bool = False
 ) -> tuple[list[tuple[int, int]], tuple[Reason, ...]]:
-    """Marks in the name, and for each term the first field that meets it."""
+    """Marks in the name, and for each need the first field that meets it."""
     marks: list[tuple[int, int]] = []
-    if not terms:
+    if not needs:
         return marks, ()
-    whole = words.whole_key(terms)
+    whole = words.whole_key([term for need in needs for term in need.terms])
     if whole:
         joined = words.Term(text=whole, words=(whole,), key=whole, han=False)
-        reason = _reason(card, joined, marks)
+        reason = _reason(card, joined, marks, loose=loose)
         if reason is not None:
             return marks, (reason,)
-    reasons = [reason for term in terms if (reason := _reason(card, term, marks)) is not None]
+    reasons = [reason for need in needs for reason in reasons_of(card, need, marks, loose=loose)]
     return marks, tuple(reasons) if len(reasons) < 2 else _joined(reasons)
+
+
+def reasons_of(
+    card: Mapping[str, Any], need: Need, marks: list[tuple[int, int]], *, loose: bool
+) -> Iterable[Reason]:
+    """How the product meets one need; places in its name are added to ``marks``."""
+    if need.variants and not all(_meets(card, term) for term in need.terms):
+        for variant in need.variants:
+            if all(_meets(card, term) for term in variant.terms):
+                for term in variant.terms:
+                    if reason := _reason(card, term, marks):
+                        yield reason._replace(how="synonym", of=variant.of, by=variant.word)
+                return
+    for term in need.terms:
+        if reason := _reason(card, term, marks, loose=loose):
+            yield reason
+
+
+def _meets(card: Mapping[str, Any], term: words.Term) -> bool:
+    """Whether every word of the term stands somewhere in the product's texts."""
+    if not term.han or len(term.words) == 1:
+        return _reason(card, term, []) is not None
+    texts = [words.folded(text).text for _, text in _texts(card) if text]
+    return any(term.text in text for text in texts) or all(
+        any(word in text for text in texts) for word in term.words
+    )
 
 
 def _joined(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """One reason per field and reading, with the words of all."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str, str, str], list[Reason]] = {}
     for reason in reasons:
-        found.setdefault((reason.field, reason.how), []).extend(reason.words)
+        key = (reason.field, reason.how, reason.of, reason.by)
+        found.setdefault(key, []).append(reason)
     return tuple(
-        Reason(name, tuple(dict.fromkeys(matched)), how) for (name, how), matched in found.items()
+        same[0]._replace(words=tuple(dict.fromkeys(word for one in same for word in one.words)))
+        for same in found.values()
     )
 
 
 def _reason(
-    card: Mapping[str, Any], term: words.Term, marks: list[tuple[int, int]]
+    card: Mapping[str, Any],
+    term: words.Term,
+    marks: list[tuple[int, int]],
+    *,
+    loose: bool = False,
 ) -> Reason | None:
     name = card["name"]
     if spans := words.spans(name, term):
@@ -380,23 +508,60 @@ def _reason(
         return Reason("name", _said(name, spans), "word")
     for label, text in _other_texts(card):
         if text and (spans := words.spans(text, term)):
-            return Reason(label, _said(text, spans), "word")
-    if term.latin:
-        if spans := words.spoken_spans(name, term.key):
-            marks.extend(spans)
-            return Reason("name", _said(name, spans), "spoken")
-        if spans := words.spoken_spans(card["firm_name"], term.key):
-            return Reason("firm_name", _said(card["firm_name"], spans), "spoken")
+            return Reason(label, _said(text, spans), "word", excerpt=_excerpt(text, spans))
+    if term.latin and (reason := _spoken(card, term.key, marks)):
+        return reason
+    return _slipped(card, term, marks) if loose else None
+
+
+def _spoken(card: Mapping[str, Any], key: str, marks: list[tuple[int, int]]) -> Reason | None:
+    for label in ("name", "firm_name"):
+        if spans := words.spoken_spans(card[label], key):
+            if label == "name":
+                marks.extend(spans)
+            return Reason(label, _said(card[label], spans), "spoken")
     return None
 
 
-def _other_texts(card: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _slipped(
+    card: Mapping[str, Any], term: words.Term, marks: list[tuple[int, int]]
+) -> Reason | None:
+    if term.han:
+        reason = _spoken(card, words.spell_run(term.text), marks)
+        return reason._replace(how="slip", of=term.text) if reason else None
+    if len(term.key) < SLIP_LENGTH:
+        return None
+    for label, text in (("name", card["name"]), ("model", card["model"] or "")):
+        if spans := words.slip_spans(text, term.key):
+            if label == "name":
+                marks.extend(spans)
+            return Reason(label, _said(text, spans), "slip", of=term.text)
+    return None
+
+
+def _excerpt(text: str, spans: Sequence[tuple[int, int]]) -> tuple[Piece, ...]:
+    """The first place in a long text with a little around it; nothing of a short one."""
+    if len(text) <= 4 * _AROUND:
+        return ()
+    start, end = max(0, spans[0][0] - _AROUND), min(len(text), spans[0][1] + _AROUND)
+    inside = [(a - start, b - start) for a, b in spans if start <= a and b <= end]
+    before = [("…", False)] if start else []
+    after = [("…", False)] if end < len(text) else []
+    return (*before, *words.pieces(text[start:end], inside), *after)
+
+
+def _texts(card: Mapping[str, Any]) -> Texts:
+    yield "name", card["name"]
+    yield from _other_texts(card)
+
+
+def _other_texts(card: Mapping[str, Any]) -> Texts:
     yield "model", card["model"] or ""
     yield "number", card["number"]
     yield "firm_name", card["firm_name"]
     yield "summary", card["summary"] or ""
     for item in card["specifications"] or ():
-        yield "specifications", f"{item.get('name', '')} {item.get('value', '')}"
+        yield "specifications", words.figure_text(item)
     yield "region", card["region"] or ""
 
 

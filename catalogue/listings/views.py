@@ -12,7 +12,7 @@ from sqlalchemy import select
 from catalogue.accounts.access import public
 from catalogue.audit.operations import trail
 from catalogue.database import db
-from catalogue.listings import filters, presenting
+from catalogue.listings import filters, presenting, synonym_views
 from catalogue.listings.ask import ask
 from catalogue.listings.compare import MAX_COMPARED
 from catalogue.listings.kept import kept
@@ -21,6 +21,7 @@ from catalogue.listings.operations import shanghai_day
 from catalogue.listings.search import MAX_HITS, PER_PAGE, Page, Search
 
 bp = Blueprint("listings", __name__)
+bp.register_blueprint(synonym_views.bp)
 
 EVENTS = {"listing.publish": "列入目录", "listing.remove": "移出目录"}
 
@@ -47,7 +48,8 @@ def _results(asked: filters.Asked) -> str:
         address=presenting.catalogue_url(asked.search),
         asked=asked,
         page=page,
-        results=[presenting.result(hit, day) for hit in page.hits],
+        results=[presenting.result(hit, day, page.search) for hit in page.hits],
+        near=presenting.near_words(page),
         groups=presenting.panel(page),
         chips=presenting.chips(page.search),
         sorts=presenting.sorts(page.search),
@@ -73,8 +75,12 @@ def _ways_out(page: Page, day: date) -> list[dict[str, Any]]:
 
 def _kept(search: Search) -> dict[str, list[tuple[str, str]]]:
     """What the search box and the panel carry along, each without what it sets itself."""
-    fixed = [pair for pair in filters.pairs(search, leave="page") if pair[0] in ("q", "sort")]
-    return {"panel": fixed, "box": [p for p in filters.pairs(search, "page") if p[0] != "q"]}
+    pairs = filters.pairs(search, leave="page")
+    return {
+        "panel": [pair for pair in pairs if pair[0] in ("q", "sort", filters.DROP)],
+        # Another question brings other synonyms.
+        "box": [pair for pair in pairs if pair[0] not in ("q", filters.DROP)],
+    }
 
 
 @bp.get("/catalogue/compare")

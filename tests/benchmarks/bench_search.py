@@ -23,6 +23,7 @@ from catalogue.listings import follow, words
 from catalogue.listings.index import FACETS, Reader, Replica
 from catalogue.listings.operations import import_rows
 from catalogue.listings.search import PER_PAGE, Search, search, text_query
+from catalogue.listings.synonyms import NOTHING
 
 SIZES = [int(size) for size in os.environ.get("BENCH_LISTINGS", "384,38400").split(",")]
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "40"))
@@ -123,7 +124,7 @@ def _entries(size: int) -> Iterator[dict[str, Any]]:
 
 def _raw(reader: Reader, q: str) -> Any:
     """The limit: the same query, top 20 with their documents, counts of the same facets."""
-    query = text_query(q, words.question(q)) or tantivy.Query.all_query()
+    query = text_query(q, NOTHING.needs(words.question(q))) or tantivy.Query.all_query()
     found = reader.searcher.search(query, PER_PAGE)
     documents = [reader.searcher.doc(address) for _, address in found.hits]
     counts = {name: {"terms": {"field": name, "size": 1000}} for name in FACETS}

@@ -76,6 +76,8 @@ ACCESS = {
     "listings.compare": "public",
     "listings.listings": "public",
     "listings.product": "public",
+    "listings.synonyms.change": "administrator reviewer",
+    "listings.synonyms.index": "administrator reviewer",
     "messages.home": "signed_in",
     "notices.content": "public",
     "notices.decide": "approver",

@@ -1,0 +1,27 @@
+"""The form of a group of synonyms."""
+
+from __future__ import annotations
+
+from wtforms import StringField, TextAreaField
+from wtforms.validators import InputRequired, Length
+
+from catalogue.forms import PostedForm, visible_text
+
+
+class SynonymForm(PostedForm):
+    """The words, one a line, and what they mean."""
+
+    words = TextAreaField(
+        "同义的词",
+        [
+            InputRequired("请填写意思相同的词"),
+            Length(max=600, message="最多 600 个字"),
+            visible_text,
+        ],
+    )
+    note = StringField("说明", [Length(max=200, message="最多 200 个字"), visible_text])
+
+    @property
+    def lines(self) -> list[str]:
+        """The words as typed, one a line."""
+        return (self.words.data or "").splitlines()
