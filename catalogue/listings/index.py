@@ -91,7 +91,7 @@ def schema() -> tantivy.Schema:
     for name in WORD_FIELDS:
         build.add_text_field(f"{name}_words", tokenizer_name=_ANALYSER, index_option="freq")
         build.add_text_field(f"{name}_signs", tokenizer_name=_ANALYSER, index_option="position")
-    for name in ("model", "spoken", "number", "exact"):
+    for name in ("model", "spoken", "number", "exact", "firm_spoken"):
         build.add_text_field(name, tokenizer_name=_ANALYSER, index_option="basic")
     for name in (*FACETS, *(f"by_{sort}" for sort in SORTS)):
         build.add_text_field(name, tokenizer_name="raw", fast=True, index_option="basic")
@@ -110,11 +110,11 @@ def document(entry: Entry) -> tantivy.Document:
     until: date | None = entry["valid_until"]
     listed: date = entry["listed_on"]
     number = entry["number"]
-    spoken = {*words.pinyin_tokens(name), *words.pinyin_tokens(firm, span=4)}
     fields: dict[str, Any] = {
         "id": entry["id"],
         "model": " ".join(words.model_tokens(entry["model"] or "", name)),
-        "spoken": " ".join(sorted(spoken)),
+        "spoken": " ".join(words.pinyin_tokens(name)),
+        "firm_spoken": " ".join(words.pinyin_tokens(firm, span=4)),
         "number": words.compact(number),
         "exact": " ".join(filter(None, map(words.compact, (name, entry["model"] or "")))),
         "rank": number_rank(number),

@@ -6,6 +6,7 @@ has. The answer says which, so that nobody takes it for what was asked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -27,6 +28,8 @@ from catalogue.listings.synonyms import Need, Thesaurus
 
 # Nobody types more words of weight, and each costs a count.
 MAX_PARTS = 8
+# How much the place of a word counts beside its weight.
+_DETAIL = 0.02
 
 Query = tantivy.Query
 
@@ -49,17 +52,24 @@ def near(reader: Reader, page: Page, today: date, thesaurus: Thesaurus) -> Page:
 def _fewer(
     reader: Reader, asked: Search, today: date, parts: Sequence[Need], left: list[str]
 ) -> Page | None:
-    """What meets as many of the words as any product does, one slip forgiven in each."""
-    queries = [need_query(part, loose=True) for part in parts]
-    alive = [query for query in queries if _count(reader, query)]
-    for least in range(len(alive), 0, -1):
-        query = Query.boolean_query(
-            [(tantivy.Occur.Should, each) for each in alive], minimum_number_should_match=least
-        )
-        if _count(reader, query):
-            break
-    else:
+    """What meets at least half as many of the words as any product does, those with most first.
+
+    One slip is forgiven in each word.
+    """
+    alive = []
+    for part in parts:
+        query = need_query(part, loose=True)
+        if count := _count(reader, query):
+            # A rare word says more of what is wanted than a common one, wherever it stands.
+            weight = math.log1p(reader.searcher.num_docs / count)
+            alive += [Query.const_score_query(query, weight), Query.boost_query(query, _DETAIL)]
+    best = next(
+        (n for n in range(len(alive) // 2, 0, -1) if _count(reader, _at_least(alive, n))), 0
+    )
+    if not best:
         return None
+    least = math.ceil(best / 2)
+    query = _at_least(alive, least)
     page = answer(reader, asked, today, query, parts, Near("fewer", least=least))
     if not page.hits:
         return page
@@ -67,6 +77,13 @@ def _fewer(
     kept = tuple(part.text for part, is_met in zip(parts, met, strict=True) if is_met)
     lacking = [part.text for part, is_met in zip(parts, met, strict=True) if not is_met]
     return replace(page, near=Near("fewer", kept, tuple(dict.fromkeys(lacking + left)), least))
+
+
+def _at_least(alive: Sequence[Query], count: int) -> Query:
+    """What meets so many words; each word stands twice, by its weight and by its place."""
+    return Query.boolean_query(
+        [(tantivy.Occur.Should, query) for query in alive], minimum_number_should_match=2 * count
+    )
 
 
 def _count(reader: Reader, query: Query | None) -> int:

@@ -34,10 +34,10 @@ SORT_NAMES = (RELEVANCE, *SORTS)
 _NAME, _FIRM, _BODY = 4.0, 2.0, 1.0
 _WEIGHTS = {"name": _NAME, "firm": _FIRM, "body": _BODY}
 _PHRASE, _KEY, _SPOKEN = 1.5, 8.0, 3.0
-# A product that is called exactly so stands before all others; another word, behind its own.
-_EXACT, _VARIANT = 1000.0, 0.7
+# A product that is called exactly so stands before all others; a synonym, behind what was typed.
+_EXACT, _TYPED = 1000.0, 50.0
 # A key shorter than this is one slip away from too much.
-_SLIP, SLIP_LENGTH = 0.5, 4
+SLIP_LENGTH = 4
 # How much of a long text stands around what was found in it.
 _AROUND = 14
 _SPARE = 64
@@ -185,11 +185,15 @@ def text_query(
 
 def need_query(need: Need, *, loose: bool = False) -> Query:
     """All terms as typed, or all terms of another word that means the same."""
-    options = [_all(_term(term, loose=loose) for term in need.terms)]
-    for variant in need.variants:
-        query = _all(_term(term) for term in variant.terms)
-        options.append(Query.boost_query(query, _VARIANT))
-    return _any(options)
+    typed = _all(_term(term, loose=loose) for term in need.terms)
+    if not need.variants:
+        return typed
+    # A longer word weighs more than a short one; still what was typed comes first, and many
+    # words for one thing in one text are no better than one.
+    first = Query.const_score_query(Query.all_query(), _TYPED)
+    options = [Query.boolean_query([(MUST, typed), (MUST, first)])]
+    options += [_all(_term(term) for term in variant.terms) for variant in need.variants]
+    return Query.disjunction_max_query(options)
 
 
 def _any(options: Sequence[Query]) -> Query:
@@ -216,18 +220,18 @@ def _slips(key: str) -> Iterable[Query]:
     key = key[: words.MODEL_LENGTH]
     if len(key) < SLIP_LENGTH:
         return
-    fields = ["model", "name_words"]
+    fields = {"model": _NAME, "name_words": _NAME}
     if words.sounds_like_pinyin(key):
-        fields.append("spoken")
-    for name in fields:
+        fields |= {"spoken": _NAME, "firm_spoken": _FIRM}
+    for name, weight in fields.items():
         fuzzy = Query.fuzzy_term_query(SCHEMA, name, key, 1)
-        yield Query.const_score_query(fuzzy, _SLIP)
+        yield Query.const_score_query(fuzzy, weight)
 
 
 def _homophones(term: words.Term) -> Iterable[Query]:
     """Other signs that sound the same, as a careless input method writes them."""
     if len(term.text) >= 2:
-        yield _boosted("spoken", words.spell_run(term.text), _SPOKEN)
+        yield from _sounding(words.spell_run(term.text))
 
 
 def _all_words(parts: Sequence[str]) -> Query:
@@ -256,7 +260,12 @@ def _keyed(key: str) -> Iterable[Query]:
     yield _boosted("model", key, _KEY)
     yield _boosted("number", key, _KEY)
     if words.sounds_like_pinyin(key):
-        yield _boosted("spoken", key, _SPOKEN)
+        yield from _sounding(key)
+
+
+def _sounding(key: str) -> Iterable[Query]:
+    yield _boosted("spoken", key, _SPOKEN)
+    yield _boosted("firm_spoken", key, _SPOKEN * _FIRM / _NAME)
 
 
 def _boosted(name: str, value: str, weight: float) -> Query:
