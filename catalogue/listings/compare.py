@@ -11,25 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-MAX_COMPARED = 4
+from catalogue.listings.units import plain, unit_of
 
-# A unit's family and how many of the family's first unit it holds; signs as people type them.
-UNITS: dict[str, tuple[str, Decimal]] = {
-    unit: (family, Decimal(size))
-    for family, units in {
-        "length": {"m": "1", "dm": "0.1", "cm": "0.01", "mm": "0.001", "μm": "1e-6", "nm": "1e-9"},
-        "mass": {"kg": "1", "g": "0.001", "mg": "1e-6", "t": "1000", "吨": "1000"},
-        "pressure": {"Pa": "1", "kPa": "1e3", "MPa": "1e6", "GPa": "1e9", "bar": "1e5"},
-        "power": {"W": "1", "kW": "1e3", "MW": "1e6"},
-        "time": {"s": "1", "ms": "0.001", "μs": "1e-6", "min": "60", "h": "3600"},
-        "frequency": {"Hz": "1", "kHz": "1e3", "MHz": "1e6", "GHz": "1e9"},
-        "voltage": {"V": "1", "kV": "1e3", "mV": "0.001"},
-        "share": {"%": "1", "％": "1", "‰": "0.1"},
-    }.items()
-    for unit, size in units.items()
-}
-# The two signs for micro, and capitals that people drop.
-ALIASES = {"um": "μm", "us": "μs", "µm": "μm", "µs": "μs", "KPa": "kPa", "Mpa": "MPa", "KW": "kW"}
+MAX_COMPARED = 4
 NUMBER = re.compile(r"([≤≥<>]?)\s*([0-9]{1,12}(?:\.[0-9]{1,6})?)")
 
 
@@ -70,22 +54,12 @@ def aligned(figure: Mapping[str, Any], unit: str) -> str | None:
     stated = " ".join(part for part in (str(figure["value"]), figure["unit"]) if part).strip()
     if not stated:
         return None
-    own = ALIASES.get(figure["unit"], figure["unit"])
-    wanted = ALIASES.get(unit, unit)
+    own, wanted = unit_of(figure["unit"]), unit_of(unit)
     number = NUMBER.fullmatch(str(figure["value"]).strip())
-    if own == wanted or number is None or own not in UNITS or wanted not in UNITS:
+    if own == wanted or number is None or own.family != wanted.family:
         return stated
-    (family, size), (other, whole) = UNITS[own], UNITS[wanted]
-    if family != other:
-        return stated
-    turned = plain(Decimal(number[2]) * size / whole)
+    turned = plain(Decimal(number[2]) * own.size / wanted.size)
     return f"{number[1]} {turned} {unit}（{stated}）".strip()
-
-
-def plain(value: Decimal) -> str:
-    """A number without an exponent and without idle zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def ordered(rows: Sequence[Row]) -> list[Row]:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, or_, select, true
 
 from catalogue.database import db
 from catalogue.listings import words
+from catalogue.listings.figures import MEETS, judge
 from catalogue.listings.follow import COLUMNS
 from catalogue.listings.index import FACETS, card, facet_value
 from catalogue.listings.models import Listing
@@ -49,7 +50,9 @@ def search(asked: Search, today: date, thesaurus: Thesaurus = NOTHING) -> Page:
 
 
 def _matches(q: str, needs: Sequence[Need]) -> Sequence[Row]:
-    columns = [getattr(Listing, name) for name in (*FACETS, "id", "number", "name")]
+    columns = [
+        getattr(Listing, name) for name in (*FACETS, "id", "number", "name", "specifications")
+    ]
     statement = (
         select(*columns, Listing.valid_until, Listing.listed_on)
         .where(Listing.status == "listed", *_conditions(q, needs))
@@ -78,7 +81,7 @@ def _meets(row: Row, asked: Search, today: date, leave: str = "") -> bool:
     return all(
         not values or name == leave or bool(_values(row, name, today) & set(values))
         for name, values in asked.chosen.items()
-    )
+    ) and all(judge(row["specifications"], limit) == MEETS for limit in asked.limits)
 
 
 def _values(row: Row, name: str, today: date) -> set[str]:

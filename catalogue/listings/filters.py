@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from catalogue.enterprises.taxonomies import districts, taxonomy
+from catalogue.listings.figures import MAX_LIMITS, Limit, limit, limits_in
 from catalogue.listings.index import NONE
 from catalogue.listings.models import KINDS
 from catalogue.listings.search import MAX_PAGE, MAX_QUESTION, RELEVANCE, SORT_NAMES, Page, Search
@@ -17,8 +18,10 @@ from catalogue.products.taxonomies import advancements, domains, novelties
 
 UNKNOWN = "未填"
 MAX_VALUES = 30
-# The parameter that names a word not to be put in as a synonym.
-DROP = "drop"
+# The parameter that names a word not to be put in as a synonym, and the one that holds a limit.
+DROP, LIMIT = "drop", "spec"
+# The four boxes in which a limit is typed; the address then holds it as one parameter.
+BOXES = ("figure", "relation", "amount", "unit")
 STATUS_NAMES = {
     "valid": "有效",
     "expiring": "60 天内到期",
@@ -101,6 +104,8 @@ class Asked:
 
     search: Search
     faults: list[Fault] = field(default_factory=list)
+    # What was typed into `BOXES` and could not be read, so that it is not lost.
+    typed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def too_long(self) -> bool:
@@ -116,6 +121,11 @@ def read(arguments: Any) -> Asked:
         reason = f"查找的文字有 {len(q)} 个字，不能超过 {MAX_QUESTION} 个字"
         faults.append(Fault("q", q[:MAX_QUESTION], reason))
         q = q[:MAX_QUESTION]
+    q, limits = limits_in(q)
+    limits += [found for text in arguments.getlist(LIMIT) for found in _limits(text, faults)]
+    typed = {box: _question(arguments.get(box, ""))[:60] for box in BOXES}
+    boxed = _boxed(typed, faults)
+    limits += [boxed] if boxed else []
     given = [each for each in FILTERS if each.name in arguments]
     chosen = {each.name: _values(each, arguments, faults) for each in given}
     sort = arguments.get("sort") or RELEVANCE
@@ -128,8 +138,9 @@ def read(arguments: Any) -> Asked:
         sort=sort,
         page=_page(arguments.get("page", ""), faults),
         dropped=_dropped(arguments),
+        limits=tuple(dict.fromkeys(limits))[:MAX_LIMITS],
     )
-    return Asked(search, faults)
+    return Asked(search, faults, {} if boxed else typed)
 
 
 def _question(text: str) -> str:
@@ -150,6 +161,26 @@ def _values(each: Filter, arguments: Any, faults: list[Fault]) -> tuple[str, ...
     return tuple(each.ordered(accepted))
 
 
+def _limits(text: str, faults: list[Fault]) -> list[Limit]:
+    text = _question(text)[:100]
+    left, found = limits_in(text)
+    if text and (left or not found):
+        faults.append(Fault(LIMIT, text[:40], "应写成“名称 ≤ 数值 单位”，例如 波长 ≤ 193 nm"))
+        return []
+    return found
+
+
+def _boxed(typed: Mapping[str, str], faults: list[Fault]) -> Limit | None:
+    if not typed["figure"] and not typed["amount"]:
+        return None
+    found = limit(*(typed[box] for box in BOXES))
+    if found is None:
+        name = "figure" if not typed["figure"] else "amount"
+        reason = "请填指标的名称" if name == "figure" else "请填数字，例如 193"
+        faults.append(Fault(name, typed[name][:40], reason))
+    return found
+
+
 def _dropped(arguments: Any) -> tuple[str, ...]:
     given = {_question(word)[:MAX_WORD] for word in arguments.getlist(DROP)[:MAX_VALUES]}
     return tuple(sorted(given - {""}))
@@ -168,6 +199,7 @@ def pairs(search: Search, leave: str = "") -> list[tuple[str, str]]:
     """The search as address parameters, in one fixed order, without ``leave``."""
     found = [("q", search.q)] if search.q else []
     found += [(each.name, v) for each in FILTERS for v in search.chosen.get(each.name, ())]
+    found += [(LIMIT, str(limit)) for limit in search.limits]
     found += [(DROP, word) for word in search.dropped]
     if search.sort != RELEVANCE:
         found.append(("sort", search.sort))
@@ -188,6 +220,9 @@ def without(search: Search, name: str, value: str | None = None) -> Search:
     """The search without one value of a facet, or without the whole facet or question."""
     if name == "q":
         return replace(search, q="", dropped=(), page=1)
+    if name == LIMIT:
+        limits = tuple(one for one in search.limits if value is not None and str(one) != value)
+        return replace(search, limits=limits, page=1)
     if name == DROP:
         kept = tuple(word for word in search.dropped if value is not None and word != value)
         return replace(search, dropped=kept, page=1)

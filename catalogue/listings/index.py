@@ -21,6 +21,7 @@ from typing import Any
 import tantivy
 
 from catalogue.listings import words
+from catalogue.listings.figures import ends
 
 # Raise it whenever fields or tokens change: each version keeps its own pointer, so that two
 # versions of the program may run side by side while one replaces the other.
@@ -97,6 +98,9 @@ def schema() -> tantivy.Schema:
         build.add_text_field(name, tokenizer_name="raw", fast=True, index_option="basic")
     build.add_integer_field("until", indexed=True, fast=True)
     build.add_integer_field("rank", fast=True)
+    build.add_text_field("figures", tokenizer_name=_ANALYSER, index_option="basic")
+    for name in ("low", "high"):
+        build.add_json_field(name, tokenizer_name="raw", fast=True, index_option="basic")
     build.add_bytes_field("card", stored=True)
     return build.build()
 
@@ -124,6 +128,10 @@ def document(entry: Entry) -> tantivy.Document:
         "by_name": f"{words.sort_key(name)} {number}",
         "card": json.dumps(card(entry), ensure_ascii=False, default=str).encode(),
     }
+    if figures := entry["specifications"]:
+        fields["figures"] = " ".join(words.compact(str(item.get("name", ""))) for item in figures)
+        low, high = ends(figures)
+        fields |= {name: each for name, each in (("low", low), ("high", high)) if each}
     for prefix, text in zip(WORD_FIELDS, (name, firm, body), strict=True):
         fields[f"{prefix}_words"] = " ".join(words.word_tokens(text))
         fields[f"{prefix}_signs"] = " ".join(words.sign_tokens(text))
@@ -171,6 +179,7 @@ class Reader:
         self.cards: dict[Any, Any] = {}
         self.answers: dict[Any, Any] = {}
         self.pages: dict[Any, Any] = {}
+        self._figures: list[str] | None = None
 
     @classmethod
     def opened(cls, path: Path, state: State) -> Reader:
@@ -179,6 +188,12 @@ class Reader:
         analyser = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
         index.register_tokenizer(_ANALYSER, analyser)
         return cls(index, state)
+
+    def figure_names(self) -> list[str]:
+        """The names of all stated figures, as compared; found once for this state."""
+        if self._figures is None:
+            self._figures = [name for name, _ in self.searcher.terms_with_prefix("figures", "")]
+        return self._figures
 
     def renewed(self, state: State) -> Reader:
         """The same generation with what the writer committed since."""

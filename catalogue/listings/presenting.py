@@ -12,7 +12,7 @@ from flask import url_for
 from catalogue.enterprises.taxonomies import district_name
 from catalogue.listings import filters
 from catalogue.listings.compare import Row, figure_rows, ordered
-from catalogue.listings.filters import DROP, FILTERS, UNKNOWN, total_without, without
+from catalogue.listings.filters import DROP, FILTERS, LIMIT, UNKNOWN, total_without, without
 from catalogue.listings.models import KINDS, Listing
 from catalogue.listings.search import Hit, Page, Piece, Reason, Search, status_of
 from catalogue.listings.words import figure_text
@@ -64,6 +64,7 @@ def chips(search: Search) -> list[dict[str, str]]:
         for each in FILTERS
         for value in search.chosen.get(each.name, ())
     ]
+    chosen += [(LIMIT, str(limit), str(limit)) for limit in search.limits]
     chosen += [(DROP, word, f"不用同义词“{word}”") for word in search.dropped]
     return [
         {"label": label, "remove_url": catalogue_url(without(search, name, value))}
@@ -85,13 +86,23 @@ def sorts(search: Search) -> list[dict[str, Any]]:
     ]
 
 
-def ways_out(page: Page, without_words: int, words_only: int) -> list[dict[str, Any]]:
+def ways_out(
+    page: Page, without_words: int, words_only: int, without_limits: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """For an empty answer: each condition whose absence would find something, most first.
 
     ``without_words`` and ``words_only`` are the counts without the question and with nothing
-    but the question.
+    but the question; ``without_limits`` the count without each limit.
     """
-    ways = []
+    ways = [
+        {
+            "label": f"不限“{text}”",
+            "count": count,
+            "url": catalogue_url(without(page.search, LIMIT, text)),
+        }
+        for text, count in without_limits.items()
+        if count
+    ]
     for each in FILTERS:
         values = page.search.chosen.get(each.name, ())
         count = total_without(page, each.name) if values else 0

@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 import tantivy
 
 from catalogue.listings import words
+from catalogue.listings.figures import Limit, path
 from catalogue.listings.index import FACETS, SCHEMA, SORTS, Reader
 from catalogue.listings.synonyms import NOTHING, Need, Thesaurus
+from catalogue.listings.units import plain
 
 PER_PAGE = 20
 # Nobody reads the 51st page; a search that goes deeper costs everybody else.
@@ -38,6 +40,8 @@ _PHRASE, _KEY, _SPOKEN = 1.5, 8.0, 3.0
 _EXACT, _TYPED = 1000.0, 50.0
 # A key shorter than this is one slip away from too much.
 SLIP_LENGTH = 4
+# A limit on so many figures whose names hold the typed one is no limit any more.
+MAX_NAMES = 50
 # How much of a long text stands around what was found in it.
 _AROUND = 14
 _SPARE = 64
@@ -55,7 +59,8 @@ Texts = Iterable[tuple[str, str]]
 class Search:
     """One question. ``chosen`` maps a facet (or ``status``) to the values that may be met.
 
-    ``dropped`` are words that must not stand in for others as synonyms.
+    ``limits`` are asked of stated figures. ``dropped`` are words that must not stand in for
+    others as synonyms.
     """
 
     q: str = ""
@@ -63,11 +68,13 @@ class Search:
     sort: str = RELEVANCE
     page: int = 1
     dropped: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for searches that ask the same."""
-        return self.q, tuple(sorted(self.chosen.items())), self.sort, self.page, self.dropped
+        chosen = tuple(sorted(self.chosen.items()))
+        return self.q, chosen, self.sort, self.page, self.dropped, self.limits
 
 
 class Reason(NamedTuple):
@@ -150,6 +157,8 @@ def answer(
     near: Near | None = None,
 ) -> Page:
     """One page of what meets ``text`` and every chosen condition, explained by ``needs``."""
+    if asked.limits:
+        text = _limited(reader, text, asked.limits)
     query = _filtered(text, asked, today)
     total, addresses = _ranked(reader, asked, query, has_words=bool(needs))
     loose = near is not None
@@ -181,6 +190,31 @@ def text_query(
         same = Query.term_query(SCHEMA, "exact", exact)
         options.append(Query.const_score_query(same, _EXACT))
     return _any(options)
+
+
+def _limited(reader: Reader, text: Query | None, limits: Sequence[Limit]) -> Query:
+    """The words and every limit; figures are named as products name them, or in part."""
+    clauses = [(MUST, Query.const_score_query(_limit(reader, each), 0.0)) for each in limits]
+    return Query.boolean_query(clauses if text is None else [(MUST, text), *clauses])
+
+
+def _limit(reader: Reader, limit: Limit) -> Query:
+    wanted = words.compact(limit.name)
+    known = [name for name in reader.figure_names() if wanted in name][:MAX_NAMES]
+    amount = plain(limit.amount)
+    options = []
+    for name in known:
+        where = path(name, limit.unit or None)
+        # By the query language: only it reaches into a field of many figures.
+        ranges = {
+            "le": f"high.{where}:[* TO {amount}]",
+            "lt": f"high.{where}:[* TO {amount}}}",
+            "ge": f"low.{where}:[{amount} TO *]",
+            "gt": f"low.{where}:{{{amount} TO *]",
+            "eq": f"+low.{where}:[{amount} TO {amount}] +high.{where}:[{amount} TO {amount}]",
+        }
+        options.append(reader.index.parse_query(ranges[limit.relation], ["name_words"]))
+    return _any(options) if options else Query.empty_query()
 
 
 def need_query(need: Need, *, loose: bool = False) -> Query:

@@ -15,10 +15,14 @@ from catalogue.database import db
 from catalogue.listings import filters, presenting, synonym_views
 from catalogue.listings.ask import ask
 from catalogue.listings.compare import MAX_COMPARED
+from catalogue.listings.figures import SIGNS
 from catalogue.listings.kept import kept
 from catalogue.listings.models import NUMBER, Listing
 from catalogue.listings.operations import shanghai_day
 from catalogue.listings.search import MAX_HITS, PER_PAGE, Page, Search
+
+# What the side panel carries along, for it sets only the rest.
+KEPT = ("q", "sort", filters.LIMIT, filters.DROP)
 
 bp = Blueprint("listings", __name__)
 bp.register_blueprint(synonym_views.bp)
@@ -55,6 +59,7 @@ def _results(asked: filters.Asked) -> str:
         sorts=presenting.sorts(page.search),
         ways=[] if page.total else _ways_out(page, day),
         keep=_kept(page.search),
+        signs=SIGNS,
         per_page=PER_PAGE,
         deepest=MAX_HITS,
         page_url=lambda number: presenting.catalogue_url(
@@ -66,18 +71,22 @@ def _results(asked: filters.Asked) -> str:
 def _ways_out(page: Page, day: date) -> list[dict[str, Any]]:
     """Only an empty answer asks twice more: without the words, and for nothing but them."""
     asked = page.search
-    if not (asked.q and asked.chosen):
-        return presenting.ways_out(page, 0, 0)
+    without_limits = {
+        str(limit): ask(filters.without(asked, filters.LIMIT, str(limit)), day).total
+        for limit in asked.limits
+    }
+    if not (asked.q and (asked.chosen or asked.limits)):
+        return presenting.ways_out(page, 0, 0, without_limits)
     without_words = ask(filters.without(asked, "q"), day).total
-    words_only = ask(replace(asked, chosen={}, page=1), day).total
-    return presenting.ways_out(page, without_words, words_only)
+    words_only = ask(replace(asked, chosen={}, limits=(), page=1), day).total
+    return presenting.ways_out(page, without_words, words_only, without_limits)
 
 
 def _kept(search: Search) -> dict[str, list[tuple[str, str]]]:
     """What the search box and the panel carry along, each without what it sets itself."""
     pairs = filters.pairs(search, leave="page")
     return {
-        "panel": [pair for pair in pairs if pair[0] in ("q", "sort", filters.DROP)],
+        "panel": [pair for pair in pairs if pair[0] in KEPT],
         # Another question brings other synonyms.
         "box": [pair for pair in pairs if pair[0] not in ("q", filters.DROP)],
     }

@@ -501,3 +501,29 @@ def test_validity_counts_by_the_day_in_shanghai(catalogue: Any) -> None:
     assert ask(valid, last).total == 1
     assert ask(valid, last + timedelta(days=1)).total == 0
     assert application.id == listing.application_id
+
+
+def _spaced(client: FlaskClient, query: str) -> str:
+    return json.dumps(json.loads(client.get(f"/api/v1/listings?{query}").data))
+
+
+def test_a_limit_typed_in_boxes_becomes_an_address_and_a_fault_keeps_what_was_typed(
+    client: FlaskClient, catalogue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported()
+    figure = [{"name": "额定电压", "value": "500", "unit": "kV"}]
+    listing = db.session.scalars(select(Listing).where(Listing.name.contains("ODFS"))).one()
+    listing.specifications = figure
+    db.session.commit()
+    boxes = {"q": "变压器", "figure": "电压", "relation": "ge", "amount": "500000", "unit": "V"}
+    page = client.get("/catalogue", query_string=boxes).text
+    assert "找到 1 件产品" in page and "电压 ≥ 500000 V" in page
+    assert "spec=" in page.split('class="chips"')[0]
+    assert '"total": 0' in _spaced(client, "q=变压器 电压≥1MV")
+    empty = client.get("/catalogue?q=变压器&spec=电压 ≥ 501 kV").text
+    assert "不限“电压 ≥ 501 kV”" in empty and "有 4 件" in empty
+    wrong = client.get("/catalogue", query_string={**boxes, "amount": "很高"}).text
+    assert "请填数字" in wrong and 'value="很高"' in wrong and 'value="电压"' in wrong
+    assert client.get("/api/v1/listings?spec=电压").status_code == 400
+    monkeypatch.setattr(follow.Follower, "reader", lambda self: None)
+    assert '"total": 1' in _spaced(client, "spec=电压 = 0.5 MV")

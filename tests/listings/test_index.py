@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from catalogue.listings.figures import MEETS, judge, limits_in
 from catalogue.listings.index import Busy, Reader, Replica, State
 from catalogue.listings.search import PER_PAGE, Page, Search, search
 
@@ -263,3 +264,53 @@ def test_an_empty_catalogue_answers(tmp_path: Path) -> None:
     assert ask(reader, "刻蚀").total == 0
     assert ask(reader, status="valid").total == 0
     assert isinstance(replica.state(), State)
+
+
+FIGURES = [
+    entry(1, "光刻机甲", specifications=[
+        {"name": "曝光波长", "value": "193", "unit": "nm"},
+        {"name": "产能", "value": "≥ 120", "unit": "片/h"}]),
+    entry(2, "光刻机乙", specifications=[{"name": "波长", "value": "0.248", "unit": "μm"}]),
+    entry(3, "阀门", specifications=[
+        {"name": "工作压力", "value": "2", "unit": "MPa"},
+        {"name": "温度", "value": "-40~85", "unit": "℃"}]),
+    entry(4, "压力泵", specifications=[{"name": "压力", "value": "30", "unit": "bar"}]),
+    entry(5, "没有数字的", specifications=[{"name": "压力", "value": "较高", "unit": "MPa"}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("limit", "numbers"),
+    [
+        ("波长 ≤ 193 nm", {1}),
+        ("波长 < 193 nm", set()),
+        ("波长 ≤ 0.25 um", {1, 2}),
+        ("波长 ≥ 200 nm", {2}),
+        ("压力 = 20 bar", {3}),
+        ("压力 ≥ 2 MPa", {3, 4}),
+        ("压力 > 2MPa", {4}),
+        ("压力 ≥ 30", {4}),
+        ("产能不小于100wph", {1}),
+        ("产能 ≤ 200 片/小时", set()),
+        ("温度 ≤ 85 ℃", {3}),
+        ("温度 ≥ -50 ℃", {3}),
+        ("温度 ≤ 80 ℃", set()),
+        ("压力 ≤ 5 kg", set()),
+        ("厚度 ≤ 5 mm", set()),
+    ],
+)
+def test_a_limit_is_met_in_whatever_unit_it_was_stated(
+    tmp_path: Path, limit: str, numbers: set[int]
+) -> None:
+    replica = Replica(tmp_path)
+    with replica.writing():
+        replica.rebuild(FIGURES, "here", 1)
+    reader = replica.reader()
+    assert reader is not None
+    left, limits = limits_in(limit)
+    assert left == ""
+    page = search(reader, Search(limits=tuple(limits)), TODAY)
+    assert {int(hit.number[-4:]) for hit in page.hits} == numbers
+    judged = {e["id"] for e in FIGURES if judge(e["specifications"], limits[0]) == MEETS}
+    assert judged == numbers
+    assert sum(page.facets["kind"].values()) == len(numbers)
