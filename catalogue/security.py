@@ -34,6 +34,7 @@ LIMITS = {
     "certificates.show": ("120 per minute", ["GET"]),
     "reviews.overrides": ("60 per minute", ["GET"]),
     "listings.listings": ("300 per minute", ["GET"]),
+    "listings.suggest": ("600 per minute", ["GET"]),
     "policies.trial.self_check": ("30 per minute", ["POST"]),
     "policies.trial.what_if": ("30 per minute", ["POST", "GET"]),
 }

@@ -8,7 +8,9 @@ from catalogue.listings import fallback
 from catalogue.listings.follow import follower
 from catalogue.listings.index import Reader
 from catalogue.listings.near import near
-from catalogue.listings.search import Page, Search, search
+from catalogue.listings.search import Hit, Page, Search, search
+from catalogue.listings.suggest import alike as like
+from catalogue.listings.suggest import suggestions
 from catalogue.listings.synonyms import Thesaurus
 
 # Answers of about 40 kB each, per process.
@@ -27,6 +29,36 @@ def ask(asked: Search, today: date) -> Page:
                 raise
             following.give_up(error)
     return fallback.search(asked, today, following.thesaurus)
+
+
+def suggest(q: str, today: date) -> tuple[Hit, ...]:
+    """Products that go on as typed; none while the index cannot be asked."""
+    following = follower()
+    reader = following.reader()
+    if reader is None or not q:
+        return ()
+    try:
+        return suggestions(reader, q, today, following.thesaurus)
+    except BaseException as error:
+        if not _damaged(error):
+            raise
+        following.give_up(error)
+        return ()
+
+
+def alike(number: str, name: str) -> tuple[Hit, ...]:
+    """Products like this one, from the index as this process last saw it; none without one."""
+    following = follower()
+    reader = following.replica.reader()
+    if reader is None:
+        return ()
+    try:
+        return like(reader, number, name)
+    except BaseException as error:
+        if not _damaged(error):
+            raise
+        following.give_up(error)
+        return ()
 
 
 def _remembered(reader: Reader, asked: Search, today: date, thesaurus: Thesaurus) -> Page:

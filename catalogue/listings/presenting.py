@@ -141,6 +141,12 @@ def near_words(page: Page) -> dict[str, Any] | None:
     return {"title": title, "text": text, "url": url, "kept": kept}
 
 
+def suggestion(hit: Hit) -> dict[str, Any]:
+    """A product on one line: its name in pieces, its firm, its page."""
+    url = url_for("listings.product", number=hit.number)
+    return {"name": hit.name, "firm": hit.facts["firm_name"], "url": url}
+
+
 def result(hit: Hit, today: date, search: Search) -> dict[str, Any]:
     """One hit as `ui/result_item.html` wants it."""
     status = status_of(hit.valid_until, today)

@@ -161,9 +161,19 @@ def answer(
         text = _limited(reader, text, asked.limits)
     query = _filtered(text, asked, today)
     total, addresses = _ranked(reader, asked, query, has_words=bool(needs))
-    loose = near is not None
-    hits = tuple(hit_of(facts, needs, loose=loose) for facts in _cards(reader, addresses))
+    hits = hits_at(reader, addresses, needs, loose=near is not None)
     return Page(asked, total, hits, facet_counts(reader, text, asked, today), near=near)
+
+
+def hits_at(
+    reader: Reader,
+    addresses: Sequence[tantivy.DocAddress],
+    needs: Sequence[Need] = (),
+    *,
+    loose: bool = False,
+) -> tuple[Hit, ...]:
+    """The products at these places of the index, explained by ``needs``."""
+    return tuple(hit_of(facts, needs, loose=loose) for facts in _cards(reader, addresses))
 
 
 # ---------------------------------------------------------------- the question as a query

@@ -13,7 +13,8 @@ from catalogue.accounts.access import public
 from catalogue.audit.operations import trail
 from catalogue.database import db
 from catalogue.listings import filters, presenting, synonym_views
-from catalogue.listings.ask import ask
+from catalogue.listings.ask import alike, ask
+from catalogue.listings.ask import suggest as suggest_for
 from catalogue.listings.compare import MAX_COMPARED
 from catalogue.listings.figures import SIGNS
 from catalogue.listings.kept import kept
@@ -66,6 +67,16 @@ def _results(asked: filters.Asked) -> str:
             page.search, page=number if number > 1 else None
         ),
     )
+
+
+@bp.get("/catalogue/suggest")
+@public
+def suggest() -> Any:
+    """Products that go on as typed: lines for the page that asks, or a page of its own."""
+    q = filters.read(request.args).search.q
+    found = [presenting.suggestion(hit) for hit in suggest_for(q, shanghai_day())]
+    template = "suggestions" if "HX-Request" in request.headers else "suggest"
+    return render_template(f"listings/{template}.html", q=q, found=found)
 
 
 def _ways_out(page: Page, day: date) -> list[dict[str, Any]]:
@@ -145,6 +156,7 @@ def product(number: str) -> Any:
             for event in trail(listing)
             if event.action in EVENTS
         ],
+        alike=[presenting.suggestion(hit) for hit in alike(listing.number, listing.name)],
         sample=presenting.SAMPLE,
         unknown=filters.UNKNOWN,
         day_today=day,

@@ -76,6 +76,7 @@ ACCESS = {
     "listings.compare": "public",
     "listings.listings": "public",
     "listings.product": "public",
+    "listings.suggest": "public",
     "listings.synonyms.change": "administrator reviewer",
     "listings.synonyms.index": "administrator reviewer",
     "messages.home": "signed_in",

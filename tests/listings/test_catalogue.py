@@ -503,6 +503,30 @@ def test_validity_counts_by_the_day_in_shanghai(catalogue: Any) -> None:
     assert application.id == listing.application_id
 
 
+def test_suggestions_go_on_as_typed_with_and_without_script(
+    client: FlaskClient, catalogue: Any
+) -> None:
+    imported()
+    for typed in ("变压", "bianya", "ODFS-4", "海上升", "deeps", "中国电科"):
+        lines = client.get(f"/catalogue/suggest?q={typed}", headers={"HX-Request": "true"}).text
+        assert "product-lines" in lines and "<html" not in lines, typed
+    page = client.get("/catalogue/suggest?q=变压").text
+    assert "<html" in page and page.count("/catalogue/SL-") >= 4
+    assert "<mark>" in page
+    assert "product-lines" not in client.get("/catalogue/suggest?q=完全没有的").text
+    assert client.get("/catalogue/suggest").status_code == 200
+
+
+def test_a_product_page_names_products_like_it(client: FlaskClient, catalogue: Any) -> None:
+    imported()
+    client.get("/catalogue")
+    number = db.session.scalar(select(Listing.number).where(Listing.name == "文心一言"))
+    other = db.session.scalar(select(Listing.number).where(Listing.name.contains("ODFS")))
+    page = client.get(f"/catalogue/{other}").text
+    assert "相似的产品" in page and "海上升压站用变压器" in page
+    assert "相似的产品" not in client.get(f"/catalogue/{number}").text
+
+
 def _spaced(client: FlaskClient, query: str) -> str:
     return json.dumps(json.loads(client.get(f"/api/v1/listings?{query}").data))
 
