@@ -126,34 +126,50 @@ def whole_key(terms: Sequence[Term]) -> str:
     return "".join(term.key for term in terms)[:MODEL_LENGTH]
 
 
+class _Run(NamedTuple):
+    """One run as the index wants it: whole, in words, and in words with their parts."""
+
+    text: str
+    han: bool
+    words: Sequence[str]
+    searched: Sequence[str]
+
+
+@lru_cache(maxsize=2_000)
+def _cut_runs(text: str) -> tuple[_Run, ...]:
+    """A text is cut once, whatever is made of it; firms and regions come again and again."""
+    return tuple(
+        _Run(run, True, rjieba.cut(run), rjieba.cut_for_search(run))
+        if is_han(run)
+        else _Run(run, False, parts := _alphanumeric_parts(run), parts)
+        for run in runs(text)
+    )
+
+
 def word_tokens(text: str) -> list[str]:
     """Search-mode words, the parts of letter-and-digit runs, and those runs as whole keys."""
     tokens: list[str] = []
-    for run in runs(text):
-        if is_han(run):
-            tokens.extend(rjieba.cut_for_search(run))
-        else:
-            parts = _alphanumeric_parts(run)
-            tokens.extend(parts)
-            if len(parts) > 1:
-                tokens.append(compact(run))
+    for run in _cut_runs(text):
+        tokens.extend(run.searched)
+        if not run.han and len(run.words) > 1:
+            tokens.append(compact(run.text))
     return tokens
 
 
 def sign_tokens(text: str) -> list[str]:
     """Single signs in their order, letters and digits as whole parts: the fallback."""
     tokens: list[str] = []
-    for run in runs(text):
-        tokens.extend(run if is_han(run) else _alphanumeric_parts(run))
+    for run in _cut_runs(text):
+        tokens.extend(run.text if run.han else run.words)
     return tokens
 
 
 def model_tokens(model: str, name: str) -> list[str]:
     """Keys of the model number and of model-like runs in the name, from three signs on."""
-    keys = {compact(run) for run in runs(name) if _model_like(run)}
+    keys = {compact(run.text) for run in _cut_runs(name) if _model_like(run)}
     if model:
         keys.add(compact(model))
-        keys.update(compact(run) for run in runs(model) if _model_like(run))
+        keys.update(compact(run.text) for run in _cut_runs(model) if _model_like(run))
     tokens: set[str] = set()
     for key in keys:
         key = key[:MODEL_LENGTH]
@@ -165,36 +181,33 @@ def model_tokens(model: str, name: str) -> list[str]:
 def pinyin_tokens(text: str, span: int = PINYIN_SPAN) -> list[str]:
     """Full pinyin and initials of every word and of neighbouring words up to ``span``."""
     tokens: set[str] = set()
-    for words in _han_words(text):
-        spoken = [spell(word) for word in words]
-        for start in range(len(words)):
+    for run in _cut_runs(text):
+        if not run.han:
+            continue
+        spoken = [spell(word) for word in run.words]
+        for start in range(len(spoken)):
             full = initials = ""
-            for word, (sound, first) in zip(
-                words[start : start + span], spoken[start : start + span], strict=False
-            ):
+            for sound, first in spoken[start : start + span]:
                 full += sound
                 initials += first
-                if len(initials) >= 2 or len(word) >= 2:
-                    tokens.update((full, initials))
-    for run in runs(text):
-        if is_han(run):
-            for word in rjieba.cut_for_search(run):
-                if len(word) >= 2:
-                    tokens.update(spell(word))
+                if len(initials) >= 2:
+                    tokens.add(full)
+                    tokens.add(initials)
+        for word in run.searched:
+            if len(word) >= 2:
+                tokens.update(spell(word))
     return sorted(tokens)
 
 
-def _syllables(text: str, errors: str = "default") -> list[str]:
+@lru_cache(maxsize=50_000)
+def spell(word: str) -> tuple[str, str]:
+    """Full pinyin and initials of one Han word, without tones; nothing of other signs."""
+    if not _HAN_ONLY.match(word):
+        return "", ""
     # Its dictionary takes half a second to load; a process that never spells should not wait.
     from pypinyin import Style, lazy_pinyin
 
-    return lazy_pinyin(text, style=Style.NORMAL, errors=errors)
-
-
-@lru_cache(maxsize=20_000)
-def spell(word: str) -> tuple[str, str]:
-    """Full pinyin and initials of one Han word, without tones."""
-    syllables = _syllables(word, errors="ignore")
+    syllables = lazy_pinyin(word, style=Style.NORMAL, errors="ignore")
     return "".join(syllables), "".join(syllable[:1] for syllable in syllables)
 
 
@@ -205,7 +218,9 @@ def spell_run(run: str) -> str:
 
 def sort_key(name: str) -> str:
     """What a list by name is ordered by: pinyin of Han signs, folded text of the rest."""
-    return " ".join(_syllables(fold(name)))
+    return " ".join(
+        spell(word)[0] or word for run in _cut_runs(name) for word in run.words
+    )
 
 
 def figure_text(figure: Mapping[str, Any]) -> str:
@@ -384,15 +399,9 @@ def _sounding(words: Sequence[_Placed], key: str) -> tuple[int, int] | None:
     return None
 
 
-def _han_words(text: str) -> Iterator[list[str]]:
-    for run in runs(text):
-        if is_han(run):
-            yield rjieba.cut(run)
-
-
 def _alphanumeric_parts(run: str) -> list[str]:
     return [part for part in re.split(r"[-‐-―−_./+]+", run) if part]
 
 
-def _model_like(run: str) -> bool:
-    return not is_han(run) and len(run) >= 2 and any(sign.isdigit() for sign in run)
+def _model_like(run: _Run) -> bool:
+    return not run.han and len(run.text) >= 2 and any(sign.isdigit() for sign in run.text)
