@@ -136,9 +136,19 @@ class Config:
             "SIGNING_PASSPHRASE": self.signing_passphrase,
             "SQLALCHEMY_DATABASE_URI": psycopg_url(self.database_url),
             "SQLALCHEMY_ENGINE_OPTIONS": engine_options(),
+            **self._compression(),
             **self._uploads(),
             **self._sessions(),
             **self._rate_limits(),
+        }
+
+    def _compression(self) -> dict[str, Any]:
+        return {
+            # Called by security.py, which knows what must not be packed.
+            "COMPRESS_REGISTER": False,
+            "COMPRESS_MIMETYPES": ["text/html", "text/css", "text/javascript", "image/svg+xml"],
+            "COMPRESS_ALGORITHM": ["br", "gzip"],
+            "COMPRESS_ALGORITHM_STREAMING": ["br", "deflate"],
         }
 
     def _uploads(self) -> dict[str, Any]:

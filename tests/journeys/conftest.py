@@ -12,6 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from catalogue import embedded
+from catalogue.config import ROOT
+from catalogue.listings.operations import import_rows
+from seeds import people
 from tests.journeys import portal as portals
 from tests.journeys import steps
 
@@ -23,6 +26,7 @@ SWITCHES = [
     "--disable-background-networking",
 ]
 PATIENCE_MS = 30_000
+PRODUCTS = ROOT / "seeds" / "products.csv"
 
 
 @pytest.fixture(scope="session")
@@ -67,25 +71,52 @@ def portal(
 Enter = Callable[..., Page]
 
 
+@pytest.fixture(scope="session")
+def cases(portal: portals.Portal) -> None:
+    """A case in every hand, so that each role's pages hold what they hold in use."""
+    with portal.rooms():
+        with PRODUCTS.open("rb") as stream:
+            import_rows(stream, people.staff("administrator"), skip_existing=True, sample=True)
+        portals.draft("first_version", 0, "software", 40)
+        for position in (41, 42):
+            portals.submitted(portals.draft("first_version", 0, "software", position))
+        decided = portals.submitted(portals.draft("first_batch", 0, "material", 43))
+        portals.passed(decided.number)
+        announced = portals.submitted(portals.draft("catalogue", 0, "equipment", 44))
+        portals.on_notice(announced.number)
+
+
+@pytest.fixture(params=[True, False], ids=["script", "no-script"])
+def script(request: pytest.FixtureRequest) -> bool:
+    """Whether the browsers of this journey run scripts; journeys that ask for it go both ways."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def enter(portal: portals.Portal, browser: Browser) -> Iterator[Enter]:
+def enter(
+    portal: portals.Portal, browser: Browser, request: pytest.FixtureRequest
+) -> Iterator[Enter]:
     """A person before a browser: `enter()` is anybody, `enter("finance@demo.test")` signs in.
 
-    Errors in the console, among them every breach of the content security policy, and answers
-    of 500 and above fail the journey at its end.
+    Errors in the console, among them every breach of the content security policy, requests to
+    another host, and answers of 500 and above fail the journey at its end.
     """
     complaints: list[str] = []
     opened = []
+    ways = {"java_script_enabled": request.getfixturevalue("script")} if _both(request) else {}
 
     def _enter(email: str | None = None, **options: Any) -> Page:
         desk = {"viewport": {"width": 1280, "height": 900}}
         context = browser.new_context(
-            base_url=portal.address, locale="zh-CN", accept_downloads=True, **{**desk, **options}
+            base_url=portal.address,
+            locale="zh-CN",
+            accept_downloads=True,
+            **{**desk, **ways, **options},
         )
         opened.append(context)
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
-        _listen(page, complaints)
+        _listen(page, portal.address, complaints)
         if email is not None:
             steps.sign_in(page, email, portals.PASSWORD)
         return page
@@ -96,7 +127,19 @@ def enter(portal: portals.Portal, browser: Browser) -> Iterator[Enter]:
     assert not complaints, "\n".join(complaints)
 
 
-def _listen(page: Page, complaints: list[str]) -> None:
+def _both(request: pytest.FixtureRequest) -> bool:
+    return "script" in request.fixturenames
+
+
+def _listen(page: Page, address: str, complaints: list[str]) -> None:
+    page.on(
+        "request",
+        lambda asked: (
+            complaints.append(f"{page.url} asks another host: {asked.url}")
+            if not asked.url.startswith((address, "data:", "blob:", "about:"))
+            else None
+        ),
+    )
     page.on(
         "console",
         lambda said: (

@@ -206,9 +206,11 @@ def submit(page: Page, number: str, label: str = "提交申报") -> str:
     return heading.removeprefix("已提交，回执号 ").strip()
 
 
-def findings_appear(page: Page) -> Locator:
-    """Without a reload, the receipt page comes to show the findings."""
+def findings_appear(page: Page, *, script: bool = True) -> Locator:
+    """The receipt page comes to show the findings: with script without a reload."""
     shown = page.locator("#findings-now .verdicts")
+    if not script:
+        reload_until(page, shown)
     expect(shown).to_be_visible(timeout=FINDINGS_MS)
     return shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -71,3 +72,17 @@ def test_every_response_carries_the_headers(client: Any) -> None:
         assert "default-src 'self'" in policy and "unsafe-inline" not in policy
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["X-Request-Id"]
+
+
+def test_pages_and_styles_are_packed_but_no_page_that_holds_a_token(client: Any) -> None:
+    for asked, address in product(("br", "gzip"), ("/catalogue", "/schemes")):
+        response = client.get(address, headers={"Accept-Encoding": asked})
+        assert response.headers["Content-Encoding"] == asked, address
+        assert "Accept-Encoding" in response.headers["Vary"]
+    style = client.get("/static/css/parts.css", headers={"Accept-Encoding": "br"})
+    assert style.headers["Content-Encoding"] == "br"
+    kept = {"Accept-Encoding": "br", "If-None-Match": style.headers["ETag"]}
+    assert client.get("/static/css/parts.css", headers=kept).status_code == 304
+    assert "Content-Encoding" not in client.get("/catalogue").headers
+    form = client.get("/sign-in", headers={"Accept-Encoding": "br"})
+    assert b"csrf_token" in form.data and "Content-Encoding" not in form.headers
