@@ -218,9 +218,7 @@ def spell_run(run: str) -> str:
 
 def sort_key(name: str) -> str:
     """What a list by name is ordered by: pinyin of Han signs, folded text of the rest."""
-    return " ".join(
-        spell(word)[0] or word for run in _cut_runs(name) for word in run.words
-    )
+    return " ".join(spell(word)[0] or word for run in _cut_runs(name) for word in run.words)
 
 
 def figure_text(figure: Mapping[str, Any]) -> str:
