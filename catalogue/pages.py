@@ -69,13 +69,19 @@ ROOM_NAMES = {
     "policies": "管理",
     "policies.desk": "管理",
     "listings.synonyms": "管理",
+    "certificates.status": "审查",
     "policies.simulator": "管理",
 }
 STAFF_NAVIGATION = {
-    "reviewer": (("我的队列", "reviews.queue"), ("同义词", "listings.synonyms.index")),
+    "reviewer": (
+        ("我的队列", "reviews.queue"),
+        ("证书状态", "certificates.status.index"),
+        ("同义词", "listings.synonyms.index"),
+    ),
     "approver": (
         ("审定队列", "reviews.queue"),
         ("异议", "notices.objections"),
+        ("证书状态", "certificates.status.index"),
         ("政策模拟", "policies.simulator.page"),
     ),
     "finance": (

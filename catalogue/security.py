@@ -33,6 +33,7 @@ LIMITS = {
     "enterprises.register": ("10 per minute", ["POST"]),
     "certificates.check_file": ("20 per minute", ["POST"]),
     "certificates.show": ("120 per minute", ["GET"]),
+    "certificates.status_json": ("120 per minute", ["GET"]),
     "reviews.overrides": ("60 per minute", ["GET"]),
     "listings.listings": ("300 per minute", ["GET"]),
     "listings.suggest": ("600 per minute", ["GET"]),

@@ -186,7 +186,8 @@ class _Cast:
         application = self.decided(("catalogue", "first_batch")[turn])
         stories.approve([application], self.approver, days_ago=20)
         stories.close_quietly()
-        applications.advance(application, "revoke", self.approver, "示例：发证后发现材料不实。")
+        people = (self.reviewer, self.approver)
+        stories.change_certificate(application, "revoked", people, "示例：发证后发现材料不实。")
 
     def to_rejected(self, scheme: str, turn: int) -> None:
         application = self.decided(scheme)

@@ -18,6 +18,7 @@ from catalogue.accounts.models import User
 from catalogue.applications import operations as applications
 from catalogue.applications.models import Application
 from catalogue.certificates import operations as certificates
+from catalogue.certificates.models import CertificateStatus
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.notices import operations as notices
 from catalogue.notices.models import Notice, NoticeItem
@@ -293,10 +294,18 @@ def object_to(application: Application) -> Any:
     return objection
 
 
-def certificate_of(application: Application) -> Any:
-    """The certificate of a concluded application."""
-    return db.session.scalar(
-        db.select(certificates.Certificate).where(
-            certificates.Certificate.application_id == application.id
-        )
-    )
+def change_certificate(
+    application: Application,
+    status: str,
+    people: tuple[User, User],
+    reason: str,
+    words: dict[str, str] | None = None,
+) -> CertificateStatus:
+    """Its certificate's status changed: asked by the first person, confirmed by the second."""
+    certificate = certificates.of_application(application.id)
+    assert certificate is not None
+    change = certificates.ask_change(certificate, status, reason, people[0], words)
+    db.session.flush()
+    certificates.answer_change(change, people[1], confirmed=True)
+    db.session.flush()
+    return change

@@ -214,6 +214,14 @@ def concluded(scheme: str = "catalogue", **options: Any) -> Application:
     return application
 
 
+def change_certificate(
+    application: Application, status: str, words: dict[str, str] | None = None
+) -> Any:
+    """Its certificate's status changed by two people."""
+    people = (user("reviewer"), user("approver"))
+    return stories.change_certificate(application, status, people, "示例：材料不实", words)
+
+
 def member(firm: Enterprise, role: str) -> User:
     """The firm's first member with this role."""
     return db.session.scalars(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 DIGITS = "零一二三四五六七八九"
 ORDINALS = (
@@ -39,6 +40,52 @@ RECOGNISED = {
 }
 
 
+# From the status that a certificate has to those that two people may give it (features.md, G4).
+# 到期 needs nobody: it follows from the last day. Revoked and replaced are for good.
+NEXT: dict[str, tuple[str, ...]] = {
+    "valid": ("suspended", "revoked", "replaced"),
+    "suspended": ("valid", "revoked"),
+    "revoked": (),
+    "replaced": (),
+}
+ENDS = tuple(status for status, following in NEXT.items() if not following)
+# The page's words for each act.
+ACTS = {"suspended": "暂停", "valid": "恢复", "revoked": "撤销", "replaced": "换发"}
+# What a replacement may change: word → its label, most characters, whether it must be there.
+NAMES = {
+    "enterprise": ("申报单位", 100, True),
+    "enterprise_english": ("申报单位英文名", 200, False),
+    "product": ("产品", 120, True),
+    "product_english": ("产品英文名", 200, False),
+    "model": ("型号", 60, True),
+}
+
+
+def why_not(status: str, now: str, standing: Standing) -> str | None:
+    """Why a certificate that is ``now`` may not become ``status``, in words; None when it may."""
+    if status not in NEXT[now]:
+        return f"这张证书{standing.label}，不能{ACTS.get(status, '这样变更')}"
+    if standing.id == "registered" and status != "revoked":
+        return "证书文件正在签发，签发以后再办"
+    if standing.id == "expired" and status != "revoked":
+        return f"这张证书已到期，不能{ACTS[status]}"
+    return None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A confirmed change: the status, since when (Shanghai time), and the number that follows."""
+
+    status: str
+    at: datetime
+    follower: str | None = None
+
+    @property
+    def day(self) -> date:
+        """The day on which it took effect."""
+        return self.at.date()
+
+
 @dataclass(frozen=True)
 class Standing:
     """What a certificate is worth on a day: an id, the tag's kind, its words, and a sentence."""
@@ -55,18 +102,50 @@ class Standing:
 
 
 def standing_on(
-    day: date, valid_from: date, valid_until: date, issued_on: date | None, revoked_on: date | None
+    day: date,
+    validity: tuple[date, date],
+    issued_on: date | None,
+    changes: Sequence[Change] = (),
 ) -> Standing:
-    """The status on ``day``; the day of revocation itself no longer counts as valid."""
-    if revoked_on is not None and day >= revoked_on:
-        return Standing("revoked", "fail", "已撤销", f"自 {revoked_on} 起撤销，{day} 无效。")
+    """The status on ``day``, by the last of the ``changes`` (oldest first) up to its end.
+
+    The day of a change already counts as the new status; when one day saw several, the sentence
+    tells them all.
+    """
+    valid_from, valid_until = validity
+    past = [change for change in changes if change.day <= day]
+    last = past[-1] if past else None
+    if last is not None and last.status in ENDS:
+        return _ended(day, last)
     if issued_on is None:
         return Standing("registered", "working", "正在签发", "编号已登记，证书文件正在签发。")
     if day < valid_from:
         return Standing("early", "plain", "尚未生效", f"有效期自 {valid_from} 起，{day} 尚未生效。")
     if day > valid_until:
         return Standing("expired", "plain", "已到期", f"有效期到 {valid_until}，{day} 已到期。")
-    return Standing("valid", "ok", "有效", f"{day} 有效，有效期 {valid_from} 至 {valid_until}。")
+    note = _same_day(day, past)
+    if last is not None and last.status == "suspended":
+        sentence = f"自 {last.day} 起暂停，{day} 不可采信。{note}"
+        return Standing("suspended", "waiting", "已暂停", sentence)
+    sentence = f"{day} 有效，有效期 {valid_from} 至 {valid_until}。{note}"
+    return Standing("valid", "ok", "有效", sentence)
+
+
+def _ended(day: date, last: Change) -> Standing:
+    if last.status == "revoked":
+        return Standing("revoked", "fail", "已撤销", f"自 {last.day} 起撤销，{day} 无效。")
+    sentence = f"自 {last.day} 起由 {last.follower} 代替，{day} 请看新证书。"
+    return Standing("replaced", "plain", "已换发", sentence)
+
+
+def _same_day(day: date, past: Sequence[Change]) -> str:
+    """What happened on ``day`` itself, when it began otherwise than it ended."""
+    today = [change for change in past if change.day == day]
+    before = next((c.status for c in reversed(past) if c.day < day), "valid")
+    if not today or (len(today) == 1 and (before, today[0].status) == ("valid", "suspended")):
+        return ""
+    told = "、".join(f"{change.at:%H:%M} {ACTS[change.status]}" for change in today)
+    return f"当天有变动：{told}。"
 
 
 def normal_number(text: str) -> str | None:

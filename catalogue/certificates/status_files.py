@@ -8,6 +8,7 @@ from datetime import UTC, date
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from catalogue.audit import log
 from catalogue.certificates.models import Certificate, StatusFile
@@ -24,6 +25,7 @@ def make(day: date, key: SigningKey) -> StatusFile:
     rows = db.session.scalars(
         select(Certificate)
         .where(Certificate.file_sha256.is_not(None))
+        .options(selectinload(Certificate.follower))
         .order_by(Certificate.number)
         .execution_options(yield_per=1000)
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 from typing import Any
 
+from asn1crypto import cms
 from cryptography import x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
@@ -18,7 +19,12 @@ from pyhanko_certvalidator import ValidationContext
 from pypdf import PdfReader
 
 from catalogue.certificates.signing import certificate_of
-from catalogue.certificates.wording import ATTACHMENT, FORMAT
+from catalogue.certificates.wording import (
+    ANSWER_ATTACHMENT,
+    ANSWER_FORMAT,
+    ATTACHMENT,
+    FORMAT,
+)
 
 # pyHanko reports every flaw of a foreign file as a warning; the answer already says it.
 logging.getLogger("pyhanko").setLevel(logging.ERROR)
@@ -30,69 +36,97 @@ Ledger = Callable[[str], Any | None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a file is: ``unchanged``, ``altered``, ``misuse`` or ``unknown``.
+    """What a file is: ``unchanged``, ``altered``, ``answer``, ``misuse`` or ``unknown``.
 
-    ``entry`` is the ledger's entry, ``claimed`` the words that the file carries. ``misuse``: our
-    key signed words that we never issued, which calls for an alarm.
+    ``entry`` is the ledger's entry, ``claimed`` the words that the file carries, ``fault`` why
+    its signature does not hold (None when it does). ``answer``: a signed answer of the check
+    page, which is no certificate. ``misuse``: our key signed words that we never issued, which
+    calls for an alarm.
     """
 
     kind: str
     sha256: str
     entry: Any | None = None
     claimed: dict[str, Any] = field(default_factory=dict)
+    fault: str | None = None
 
 
-def verify(data: bytes, by_hash: Ledger, by_number: Ledger, root: x509.Certificate) -> Answer:
-    """Judge ``data``. Only equal bytes are ``unchanged``; a valid signature alone never is."""
+def verify(
+    data: bytes, by_hash: Ledger, by_number: Ledger, roots: Sequence[x509.Certificate]
+) -> Answer:
+    """Judge ``data``. Only equal bytes are ``unchanged``; a valid signature alone never is.
+
+    ``roots`` are those of every key that ever signed here, so that a file outlives its key.
+    """
     sha256 = hashlib.sha256(data).hexdigest()
     entry = by_hash(sha256)
+    fault = signature_fault(data, roots)
     if entry is not None:
-        return Answer("unchanged", sha256, entry)
+        return Answer("unchanged", sha256, entry, fault=fault)
     claimed = embedded_words(data)
     number = claimed.get("number")
     known = by_number(number) if isinstance(number, str) else None
+    if claimed.get("format") == ANSWER_FORMAT:
+        return Answer("unknown" if fault else "answer", sha256, known, claimed, fault)
     if known is not None:
-        return Answer("altered", sha256, known, claimed)
-    if signature_fault(data, root) is None:
-        return Answer("misuse", sha256, None, claimed)
-    return Answer("unknown", sha256, None, claimed)
+        return Answer("altered", sha256, known, claimed, fault)
+    return Answer("unknown" if fault else "misuse", sha256, None, claimed, fault)
 
 
 def signature_fault(
-    data: bytes, root: x509.Certificate, moment: datetime | None = None
+    data: bytes, roots: Sequence[x509.Certificate], moment: datetime | None = None
 ) -> str | None:
-    """Why the signature of ``data`` does not hold at ``moment`` (default now); None if it does.
+    """Why the signature of ``data`` does not hold, in words; None if it does.
 
-    It must be the only one, cover the whole file to its last byte, and lead to ``root``.
+    It must be the only one, cover the whole file to its last byte, and lead to one of ``roots``
+    through certificates in force at ``moment`` (default: the moment the signature states).
     """
     try:
         signatures = PdfFileReader(BytesIO(data)).embedded_signatures
         if len(signatures) != 1:
-            return f"{len(signatures)} signatures"
+            return "没有签名" if not signatures else f"有 {len(signatures)} 处签名，应当只有一处"
         signature = signatures[0]
-        start, _, second, length = (int(number) for number in signature.byte_range)
-        if start != 0 or second + length != len(data):
-            return "bytes outside the signature"
+        if fault := _outside(data, signature.byte_range):
+            return fault
+        stated = moment or signature.self_reported_timestamp
         context = ValidationContext(
-            trust_roots=[certificate_of(root)], allow_fetching=False, moment=moment
+            trust_roots=[certificate_of(root) for root in roots],
+            allow_fetching=False,
+            moment=stated,
         )
         status = validate_pdf_signature(signature, signer_validation_context=context)
     except Exception as error:  # a hostile file can fail anywhere in two parsers
-        return type(error).__name__
+        return f"签名读不出来（{type(error).__name__}）"
     if status.coverage != SignatureCoverageLevel.ENTIRE_FILE:
-        return "partial coverage"
-    if not (status.intact and status.valid and status.trusted):
-        return status.summary()
-    return None
+        return "签名没有盖住整个文件"
+    if not status.intact or not status.valid:
+        return "签名与内容不符，文件被改动过"
+    return None if status.trusted else "签名证书不是本平台的"
+
+
+def _outside(data: bytes, byte_range: Sequence[Any]) -> str | None:
+    """What is wrong with the bytes that the signature does not cover."""
+    start, first, second, length = (int(number) for number in byte_range)
+    if start != 0 or second + length != len(data):
+        return "签名之外还有内容，前后或末尾有添加"
+    return "签名后面的填充被改动过" if set(_padding(data[first:second])) - {0} else None
+
+
+def _padding(hole: bytes) -> bytes:
+    """What follows the signature inside ``/Contents <…>``; pyHanko takes anything there."""
+    packed = bytes.fromhex(hole.strip(b"<>").decode("ascii"))
+    return packed[len(cms.ContentInfo.load(packed).dump()) :]
 
 
 def embedded_words(data: bytes) -> dict[str, Any]:
     """The words that a file carries as JSON; empty when it carries none of ours."""
     try:
-        content = PdfReader(BytesIO(data)).attachments[ATTACHMENT][0]
-        document = json.loads(content)
+        attached = PdfReader(BytesIO(data)).attachments
+        name = ATTACHMENT if ATTACHMENT in attached else ANSWER_ATTACHMENT
+        document = json.loads(attached[name][0])
     except Exception:  # as above: any failure means that no words can be read
         return {}
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    expected = {ATTACHMENT: FORMAT, ANSWER_ATTACHMENT: ANSWER_FORMAT}[name]
+    if not isinstance(document, dict) or document.get("format") != expected:
         return {}
     return document

@@ -9,6 +9,7 @@ from typing import Any
 from flask import (
     Blueprint,
     abort,
+    jsonify,
     make_response,
     redirect,
     render_template,
@@ -19,17 +20,19 @@ from flask import (
 from flask_login import current_user
 
 from catalogue.accounts.access import public
-from catalogue.certificates import log_views, offline_views, operations
+from catalogue.certificates import log_views, offline_views, operations, status_views
 from catalogue.certificates.forms import FileCheckForm
 from catalogue.certificates.models import Certificate
-from catalogue.certificates.rules import normal_number
+from catalogue.certificates.rules import ACTS, normal_number
 from catalogue.certificates.verify import Answer
 from catalogue.database import SHANGHAI, utc_now
 from catalogue.documents.operations import open_document
+from catalogue.errors import Refused
 
 bp = Blueprint("certificates", __name__)
 bp.register_blueprint(log_views.bp)
 bp.register_blueprint(offline_views.bp)
+bp.register_blueprint(status_views.bp)
 
 FIELD_NAMES = {
     "product": "产品",
@@ -122,10 +125,25 @@ def show(number: str) -> Any:
         fault=fault,
         token=token,
         genuine=_holds(certificate, token) if token else None,
+        acts=ACTS,
+        may_ask=current_user.is_authenticated and current_user.has_role(*operations.ASKERS),
         may_download=certificate.document_id is not None and _may_download(certificate),
     )
     response = make_response(page, 422 if fault else 200)
-    # A revocation must show at once, on every copy of this page.
+    # A change must show at once, on every copy of this page.
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.get("/certificates/<number>/status.json")
+@public
+def status_json(number: str) -> Any:
+    """What the page tells, for programs; ``?on=`` asks for another day than today."""
+    certificate = operations.check_number(number) or abort(404)
+    day, fault = _asked_day()
+    if fault:
+        raise Refused(fault, status=422)
+    response = jsonify(operations.told(certificate, day or _today()))
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -11,6 +11,9 @@ from typing import Any, Self
 FORMAT = "certificate-wording/1"
 # The name under which the words ride along in the PDF.
 ATTACHMENT = "certificate.json"
+# The same for a signed answer of the check page, which is no certificate.
+ANSWER_FORMAT = "certificate-answer/1"
+ANSWER_ATTACHMENT = "answer.json"
 # Fixed words of each scheme: serif title in two lines, English line, letters of the formal number.
 TITLES = {
     "catalogue": (
@@ -65,6 +68,8 @@ TITLES = {
 ISSUER = "示范发证机关"
 ISSUER_ENGLISH = "Demonstration Issuing Authority"
 SEAL = "示范发证机关专用章"
+# Left out of the JSON where they are None, so that the hash of older words stays what it was.
+LATER = ("replaces", "issuer", "status_url", "codes")
 YEARS = {1: ("一年", "one year"), 2: ("两年", "two years"), 3: ("三年", "three years")}
 
 
@@ -73,7 +78,9 @@ class Wording:
     """Every word of one certificate; dates are ISO days, ``signed_at`` an ISO moment (+08:00).
 
     ``None`` means that the line is not printed. ``validity_placeholder`` marks a term that no
-    public text gives (示范参数).
+    public text gives (示范参数). The last four came later: files without them stay as they were.
+    ``replaces`` is the number of the certificate before this one, ``codes`` the values that stand
+    behind the words (kind, domain, novelty, advancement, district, year, batch).
     """
 
     number: str
@@ -99,17 +106,26 @@ class Wording:
     signed_at: str
     signer: str
     check_url: str
+    replaces: str | None = None
+    issuer: str | None = None
+    status_url: str | None = None
+    codes: dict[str, Any] | None = None
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """The wording that ``as_json`` gave; raises ValueError for another format."""
         if document.get("format") != FORMAT:
             raise ValueError(f"not a {FORMAT}")
-        return cls(**{field.name: document[field.name] for field in fields(cls)})
+        names = [field.name for field in fields(cls)]
+        values: dict[str, Any] = {n: document[n] for n in names if n not in LATER}
+        later: dict[str, Any] = {name: document.get(name) for name in LATER}
+        return cls(**values, **later)
 
     def as_json(self) -> dict[str, Any]:
         """A JSON document that any portal can read."""
-        return {"format": FORMAT, **asdict(self)}
+        words = asdict(self)
+        absent = [name for name in LATER if words[name] is None]
+        return {"format": FORMAT, **{n: value for n, value in words.items() if n not in absent}}
 
     def canonical(self) -> bytes:
         """The one byte form that is hashed and embedded: sorted keys, UTF-8, no blanks."""

@@ -22,7 +22,8 @@ class Listing(Keyed, db.Model):
 
     It comes from an application of this portal (``application_id``) or from a list that a clerk
     imported (``source_list``). ``revision`` is the transaction that last wrote the row: the
-    search index follows it. A row is never deleted; ``status`` says that it was removed.
+    search index follows it. A row is never deleted; ``status`` says that it was removed, or that
+    its certificate is suspended.
     """
 
     __tablename__ = "listing"
@@ -84,7 +85,7 @@ class Listing(Keyed, db.Model):
         CheckConstraint("year BETWEEN 1900 AND 2100", name="year"),
         CheckConstraint("valid_until >= listed_on", name="validity"),
         CheckConstraint("jsonb_typeof(specifications) = 'array'", name="specifications"),
-        CheckConstraint("status IN ('listed','removed')", name="status"),
+        CheckConstraint("status IN ('listed','suspended','removed')", name="status"),
         CheckConstraint(
             "(status = 'removed') = (removed_on IS NOT NULL)"
             " AND (status = 'removed') = (removed_reason IS NOT NULL)",

@@ -17,8 +17,8 @@ from catalogue.applications.fitting import listings_known_by
 from catalogue.applications.models import Application
 from catalogue.applications.operations import when
 from catalogue.audit.operations import record
-from catalogue.certificates.models import Certificate
-from catalogue.certificates.operations import of_application
+from catalogue.certificates.models import Certificate, CertificateStatus
+from catalogue.certificates.operations import of_application, on_change
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises.taxonomies import district_name
 from catalogue.errors import Refused
@@ -129,6 +129,32 @@ def withdraw(application: Application, actor: User | None, reason: str | None = 
     listing = listing_of(application.id)
     if listing is not None:
         remove(listing, actor, reason or "")
+
+
+@on_change
+def follow_certificate(certificate: Certificate, change: CertificateStatus, actor: User) -> None:
+    """A suspended certificate takes its entry out of the search until it is valid again.
+
+    A replaced one gives the entry the new names; the number of the entry stays. Revocation comes
+    with the application.
+    """
+    listing = listing_of(certificate.application_id)
+    if listing is None or change.status == "revoked":
+        return
+    db.session.refresh(listing, with_for_update=True)
+    if listing.status == "removed":
+        return
+    if change.status == "replaced" and certificate.follower is not None:
+        words = certificate.follower.words
+        listing.name, listing.firm_name, listing.model = (
+            words.product,
+            words.enterprise,
+            words.model,
+        )
+    else:
+        listing.status = "suspended" if change.status == "suspended" else "listed"
+    db.session.flush()
+    record("listing.follow", listing, actor, number=listing.number, status=change.status)
 
 
 def remove(listing: Listing, actor: User | None, reason: str) -> None:

@@ -25,6 +25,7 @@ TAGS = {
     "expired": ("plain", "已到期"),
     "undated": ("plain", "未注明有效期"),
     "removed": ("fail", "已移出目录"),
+    "suspended": ("waiting", "暂停推荐"),
 }
 HOW = {
     "spoken": "，读音与您输入的相同",
@@ -254,6 +255,8 @@ def standing(listing: Listing) -> dict[str, str]:
     """The tag of the official card: the seal's colour only for what the authority did."""
     if listing.status == "removed":
         return {"kind": "fail", "label": "已移出目录"}
+    if listing.status == "suspended":
+        return {"kind": "waiting", "label": "暂停推荐"}
     if listing.application_id is not None:
         return {"kind": "official", "label": "列入目录"}
     return {"kind": "plain", "label": "示例数据" if listing.sample else "公开名单所载"}
@@ -265,6 +268,8 @@ def official_rows(listing: Listing, today: date) -> list[dict[str, Any]]:
     if listing.status == "removed":
         note = f"{listing.removed_on}　{listing.removed_reason}"
         validity = {"value": "已移出目录", "note": note}
+    elif listing.status == "suspended":
+        validity = {"value": "暂停推荐", "note": "证书暂停期间不可采信，经过见证书核验页"}
     elif listing.valid_until is None:
         validity = {"value": "未注明", "note": "原名单没有写明有效期"}
     else:
@@ -304,8 +309,8 @@ def compared(listings: Sequence[Listing], today: date) -> list[Row]:
 
 
 def _state_words(listing: Listing, today: date) -> str:
-    if listing.status == "removed":
-        return TAGS["removed"][1]
+    if listing.status in ("removed", "suspended"):
+        return TAGS[listing.status][1]
     return TAGS[status_of(listing.valid_until, today)][1]
 
 

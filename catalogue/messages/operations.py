@@ -12,6 +12,8 @@ from sqlalchemy import func, select
 
 from catalogue.accounts.models import User
 from catalogue.applications.models import Application
+from catalogue.certificates.operations import waiting_changes
+from catalogue.certificates.rules import ACTS
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises.models import Membership, membership_of
 from catalogue.notices.models import Objection
@@ -69,6 +71,7 @@ def waiting_for(user: User) -> list[Todo]:
     if user.has_role("approver"):
         items += _queue(user, ("committee",), "去审定")
         items += _objections()
+        items += _certificate_changes(user)
     far = datetime.max.replace(tzinfo=SHANGHAI)
     return sorted(items, key=lambda todo: (todo.closes_at or far, todo.title))
 
@@ -160,6 +163,17 @@ def _queue(user: User, states: tuple[str, ...], verb: str) -> Iterator[Todo]:
             verb,
             url_for(endpoint, number=application.number),
         )
+
+
+def _certificate_changes(user: User) -> Iterator[Todo]:
+    for change in waiting_changes(LIMIT):
+        if change.asked_by_id != user.id:
+            yield Todo(
+                f"{ACTS[change.status]}证书，等您确认",
+                f"{change.certificate.number}，{change.asked_by.name}提出。",
+                "去确认",
+                url_for("certificates.status.answer", change_id=change.id),
+            )
 
 
 def _objections() -> Iterator[Todo]:

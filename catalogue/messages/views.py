@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from catalogue.accounts.access import signed_in
 from catalogue.applications.models import Application
 from catalogue.applications.progress import steps_of
+from catalogue.certificates import operations as certificates
 from catalogue.certificates.models import Certificate
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises.models import membership_of
@@ -61,18 +62,8 @@ def home() -> Any:
 def _certificates(enterprise_id: int) -> list[tuple[Certificate, int]]:
     """The firm's newest certificates, each with the days that it is still valid."""
     today = utc_now().astimezone(SHANGHAI).date()
-    rows = db.session.scalars(
-        select(Certificate)
-        .join(Application)
-        .where(
-            Application.enterprise_id == enterprise_id,
-            Certificate.state == "issued",
-            Certificate.valid_until >= today,
-        )
-        .order_by(Certificate.id.desc())
-        .limit(5)
-    )
-    return [(certificate, (certificate.valid_until - today).days) for certificate in rows]
+    found = certificates.valid_of(enterprise_id, today)
+    return [(certificate, (certificate.valid_until - today).days) for certificate in found]
 
 
 def _awaiting_fen(enterprise_id: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import event, text
 
-from catalogue.applications import facts, operations
+from catalogue.applications import facts
 from catalogue.applications.facts import facts_of
 from catalogue.applications.models import Application
 from catalogue.database import db
@@ -59,7 +59,7 @@ def test_a_revoked_award_stays_in_the_past_and_counts_nothing(session: Any) -> N
     firm = builders.enterprise()
     past = builders.concluded("first_version", firm=firm)
     assert facts_of(builders.draft(firm=firm))["history"]["awards"][0]["state"] == "concluded"
-    operations.advance(past, "revoke", builders.user("approver"), "材料不实")
+    builders.change_certificate(past, "revoked")
     history = facts_of(builders.draft(firm=firm))["history"]
     assert [(a["state"], a["amount"]) for a in history["awards"]] == [("revoked", 0)]
     assert history["contracts"] == []

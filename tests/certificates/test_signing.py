@@ -36,11 +36,11 @@ class Register:
 
 
 def kind(data: bytes, register: Register, signatory: keys.SigningKey) -> str:
-    return verify(data, register.by_hash, register.by_number, signatory.root).kind
+    return verify(data, register.by_hash, register.by_number, [signatory.root]).kind
 
 
 def test_own_signature_holds(signed: bytes, signatory: keys.SigningKey) -> None:
-    assert signature_fault(signed, signatory.root) is None
+    assert signature_fault(signed, [signatory.root]) is None
     assert embedded_words(signed) == words().as_json()
 
 
@@ -90,14 +90,14 @@ def test_padding_inside_the_signature_is_refused_by_the_ledger(
 
 def test_bytes_after_the_end_are_refused(signed: bytes, signatory: keys.SigningKey) -> None:
     assert kind(signed + b"\n", Register(signed), signatory) == "altered"
-    assert signature_fault(signed + b"\n", signatory.root) == "bytes outside the signature"
+    assert signature_fault(signed + b"\n", [signatory.root]) == "签名之外还有内容，前后或末尾有添加"
 
 
 def test_the_same_layout_signed_by_another_root_is_not_ours(
     fonts: Fonts, signed: bytes, signatory: keys.SigningKey, tmp_path: Path
 ) -> None:
     forged = signing.sign(draw(words(), fonts), keys.load(tmp_path))
-    assert signature_fault(forged, signatory.root) is not None
+    assert signature_fault(forged, [signatory.root]) is not None
     assert kind(forged, Register(signed), signatory) == "altered"
 
 

@@ -1,10 +1,11 @@
 """Words, numbers and terms, without a database."""
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
 from catalogue.certificates import rules, wording
+from catalogue.database import SHANGHAI
 from tests.certificates.specimen import words
 
 FROM, UNTIL = date(2026, 8, 31), date(2028, 8, 30)
@@ -39,20 +40,72 @@ def test_validity_is_told_in_both_languages() -> None:
     assert words(valid_until="2026-09-09").validity == ("10 日", "10 days")
 
 
+def at(month: int, day: int, hour: int = 9) -> datetime:
+    return datetime(2027, month, day, hour, tzinfo=SHANGHAI)
+
+
+SUSPENDED = (
+    rules.Change("suspended", at(3, 1)),
+    rules.Change("valid", at(3, 20)),
+)
+REVOKED = (*SUSPENDED, rules.Change("revoked", at(6, 1)))
+REPLACED = (*SUSPENDED, rules.Change("replaced", at(6, 1), "SHCP-2027-0009"))
+
+
 @pytest.mark.parametrize(
-    ("day", "issued", "revoked", "expected"),
+    ("day", "changes", "expected"),
     [
-        (date(2026, 8, 30), FROM, None, "early"),
-        (FROM, FROM, None, "valid"),
-        (UNTIL, FROM, None, "valid"),
-        (date(2028, 8, 31), FROM, None, "expired"),
-        (date(2027, 3, 9), FROM, date(2027, 3, 10), "valid"),
-        (date(2027, 3, 10), FROM, date(2027, 3, 10), "revoked"),
-        (FROM, None, None, "registered"),
+        (date(2026, 8, 30), (), "early"),
+        (FROM, (), "valid"),
+        (UNTIL, (), "valid"),
+        (date(2028, 8, 31), (), "expired"),
+        (date(2027, 2, 28), REVOKED, "valid"),
+        (date(2027, 3, 1), REVOKED, "suspended"),
+        (date(2027, 3, 10), REVOKED, "suspended"),
+        (date(2027, 3, 20), REVOKED, "valid"),
+        (date(2027, 3, 25), REVOKED, "valid"),
+        (date(2027, 6, 1), REVOKED, "revoked"),
+        (date(2028, 8, 31), REVOKED, "revoked"),
+        (date(2027, 5, 31), REPLACED, "valid"),
+        (date(2027, 6, 1), REPLACED, "replaced"),
     ],
 )
-def test_status_on_a_day(day: date, issued: date, revoked: date, expected: str) -> None:
-    assert rules.standing_on(day, FROM, UNTIL, issued, revoked).id == expected
+def test_status_on_a_day(day: date, changes: tuple[rules.Change, ...], expected: str) -> None:
+    assert rules.standing_on(day, (FROM, UNTIL), FROM, changes).id == expected
+
+
+def test_a_certificate_without_its_file_is_registered() -> None:
+    assert rules.standing_on(FROM, (FROM, UNTIL), None).id == "registered"
+
+
+def test_a_day_that_saw_more_than_one_status_tells_so() -> None:
+    changes = (rules.Change("suspended", at(3, 1, 10)), rules.Change("valid", at(3, 1, 15)))
+    standing = rules.standing_on(date(2027, 3, 1), (FROM, UNTIL), FROM, changes)
+    assert standing.id == "valid"
+    assert "10:00 暂停、15:00 恢复" in standing.sentence
+    assert (
+        "SHCP-2027-0009"
+        in rules.standing_on(at(7, 1).date(), (FROM, UNTIL), FROM, REPLACED).sentence
+    )
+
+
+def test_every_status_tells_which_may_follow_and_the_end_is_the_end() -> None:
+    valid = rules.standing_on(FROM, (FROM, UNTIL), FROM)
+    assert [s for s in rules.ACTS if rules.why_not(s, "suspended", valid) is None] == [
+        "valid",
+        "revoked",
+    ]
+    for ended in ("revoked", "replaced"):
+        assert all(rules.why_not(status, ended, valid) for status in rules.ACTS)
+    expired = rules.standing_on(date(2030, 1, 1), (FROM, UNTIL), FROM)
+    assert rules.why_not("suspended", "valid", expired)
+    assert rules.why_not("revoked", "valid", expired) is None
+
+
+def test_later_words_change_no_older_hash() -> None:
+    assert not {"replaces", "issuer", "status_url", "codes"} & words().as_json().keys()
+    more = words(replaces="SHCP-2025-0001", codes={"kind": "equipment"})
+    assert wording.Wording.from_json(more.as_json()) == more
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def _certificate_holds(firm: Page, enter: Enter, portal: portals.Portal, folder:
         root = certificates.signatory().root
     # In a thread of its own: Playwright's event loop occupies this one.
     with ThreadPoolExecutor(1) as thread:
-        assert thread.submit(signature_fault, data, root).result() is None
+        assert thread.submit(signature_fault, data, [root]).result() is None
     reader = PdfReader(file)
     assert _fonts(reader)
     assert all(_fonts(reader).values()), _fonts(reader)
