@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, g, jsonify, render_template, request
+from flask import Flask, Response, g, render_template, request
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +29,15 @@ class Refused(Exception):
         self.status = status
 
 
+class Unreadable(Refused):
+    """An address of the open API has ``parameters`` that cannot be read: name, value, reason."""
+
+    def __init__(self, parameters: Sequence[Mapping[str, str]]) -> None:
+        reason = f"有 {len(parameters)} 个参数读不懂，见 parameters"
+        super().__init__(reason, status=HTTPStatus.BAD_REQUEST)
+        self.parameters = [dict(each) for each in parameters]
+
+
 PAGES = {
     400: ("这个请求不完整", "请返回上一页，刷新后重新填写；已经填的内容仍在浏览器里。"),
     401: ("请先登录", "登录后会回到您要看的页面。"),
@@ -42,11 +53,20 @@ PAGES = {
 }
 
 
-def _answer(status: int, reason: str | None = None) -> Any:
+# The same for programs, where a page's advice would help nobody.
+PROBLEMS = {
+    400: ("参数有误", "请求读不懂"),
+    404: ("没有这一件", "没有这个地址，或没有这一件，或它不对外公开"),
+    405: ("只能读", "接口只接受 GET、HEAD 和 OPTIONS"),
+    429: ("太频繁", "超过了每分钟的次数，请按 Retry-After 等候"),
+}
+
+
+def _answer(status: int, reason: str | None = None, parameters: Any = None) -> Any:
+    if request.path.startswith("/api/"):
+        return _problem(status, reason, parameters), status
     title, advice = PAGES.get(status, PAGES[500])
     explanation = reason or advice
-    if request.path.startswith("/api/"):
-        return jsonify(error={"status": status, "title": title, "reason": explanation}), status
     # An error page asks the database nothing: it must come while the database is away.
     g.without_database = True
     page = render_template(
@@ -60,12 +80,28 @@ def _answer(status: int, reason: str | None = None) -> Any:
     return page, status
 
 
+def _problem(status: int, reason: str | None, parameters: Any) -> Response:
+    """The error as RFC 9457 wants it."""
+    title, detail = PROBLEMS.get(status) or PAGES.get(status, PAGES[500])
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": reason or detail,
+        "instance": request.path,
+        "request_id": g.get("request_id", "-"),
+        **({"parameters": parameters} if parameters else {}),
+    }
+    text = json.dumps(body, ensure_ascii=False)
+    return Response(text, mimetype="application/problem+json")
+
+
 def register(app: Flask) -> None:
     """Give every error a page in words, and nothing of our insides."""
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Any:
-        return _answer(error.status, error.reason)
+        return _answer(error.status, error.reason, getattr(error, "parameters", None))
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Any:
@@ -76,6 +112,8 @@ def register(app: Flask) -> None:
         answer = _answer(status, reason)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             return (*answer, {"Retry-After": "60"})
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            return (*answer, {"Allow": ", ".join(sorted(error.valid_methods))})
         return answer
 
     @app.errorhandler(OperationalError)

@@ -35,10 +35,24 @@ LIMITS = {
     "certificates.show": ("120 per minute", ["GET"]),
     "certificates.status_json": ("120 per minute", ["GET"]),
     "reviews.overrides": ("60 per minute", ["GET"]),
-    "listings.listings": ("300 per minute", ["GET"]),
     "listings.suggest": ("600 per minute", ["GET"]),
     "policies.trial.self_check": ("30 per minute", ["POST"]),
     "policies.trial.what_if": ("30 per minute", ["POST", "GET"]),
+}
+# All resources of the open API together, per address.
+OPEN = "/api/"
+OPEN_LIMIT = "300 per minute"
+# Any site may read what is open to all; its script may see what a polite reader needs.
+OPEN_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link, Retry-After, X-Request-Id, X-RateLimit-Limit,"
+    " X-RateLimit-Remaining, X-RateLimit-Reset",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+PREFLIGHT_HEADERS = {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "If-None-Match",
+    "Access-Control-Max-Age": "86400",
 }
 # Posts that change nothing and keep nothing need no token, and so set no cookie.
 KEEPS_NOTHING = ("policies.trial.self_check", "policies.trial.what_if")
@@ -53,6 +67,11 @@ def register(app: Flask) -> None:
     for endpoint, (limit, methods) in LIMITS.items():
         view: Any = limiter.limit(limit, methods=methods)(app.view_functions[endpoint])
         app.view_functions[endpoint] = view
+    open_limit = limiter.shared_limit(OPEN_LIMIT, scope="open", methods=["GET", "HEAD"])
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith(OPEN):
+            opened: Any = open_limit(app.view_functions[rule.endpoint])
+            app.view_functions[rule.endpoint] = opened
 
     compress = Compress()
     compress.init_app(app)
@@ -101,6 +120,10 @@ def _compressed(response: Response) -> Response:
 def _add_headers(response: Response) -> Response:
     # No view sets any of them: adding costs a third of looking each one up first.
     response.headers.extend(HEADERS)
+    if request.path.startswith(OPEN):
+        response.headers.update(OPEN_HEADERS)
+        if request.method == "OPTIONS":
+            response.headers.update(PREFLIGHT_HEADERS)
     if current_app.config["MODE"] == "production":
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.endpoint != "static" and "Cache-Control" not in response.headers:

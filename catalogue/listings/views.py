@@ -1,4 +1,4 @@
-"""The public catalogue: results, one product, and the same answer as JSON."""
+"""The public catalogue: results, suggestions, a comparison, one product."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, abort, jsonify, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from sqlalchemy import select
 
 from catalogue.accounts.access import public
 from catalogue.audit.operations import trail
 from catalogue.database import db
-from catalogue.listings import filters, presenting, synonym_views
+from catalogue.listings import api_views, filters, presenting, synonym_views
 from catalogue.listings.ask import alike, ask
 from catalogue.listings.ask import suggest as suggest_for
 from catalogue.listings.compare import MAX_COMPARED
@@ -27,6 +27,7 @@ KEPT = ("q", "sort", filters.LIMIT, filters.DROP)
 
 bp = Blueprint("listings", __name__)
 bp.register_blueprint(synonym_views.bp)
+bp.register_blueprint(api_views.bp)
 
 EVENTS = {"listing.publish": "列入目录", "listing.remove": "移出目录"}
 
@@ -161,18 +162,3 @@ def product(number: str) -> Any:
         unknown=filters.UNKNOWN,
         day_today=day,
     )
-
-
-@bp.get("/api/v1/listings")
-@public
-def listings() -> Any:
-    """The results as JSON: total, items, facets; 400 names every parameter that is wrong."""
-    asked = filters.read(request.args)
-    if asked.faults:
-        faults = [
-            {"parameter": fault.parameter, "value": fault.value, "reason": fault.reason}
-            for fault in asked.faults
-        ]
-        return jsonify(error={"status": 400, "title": "参数有误", "parameters": faults}), 400
-    day = shanghai_day()
-    return jsonify(presenting.as_json(ask(asked.search, day), day))

@@ -13,10 +13,11 @@ from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.notices.models import Notice, NoticeItem
 from catalogue.policies.models import Round
 from catalogue.policies.operations import document_of
-from catalogue.statistics import operations
+from catalogue.statistics import open_data_views, operations
 from catalogue.working_days import UnknownYear, working_days_between
 
 bp = Blueprint("statistics", __name__)
+bp.register_blueprint(open_data_views.bp)
 
 SHOWN = 5
 WEEKDAYS = "一二三四五六日"
