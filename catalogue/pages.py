@@ -204,8 +204,12 @@ def _current(endpoints: list[str]) -> str | None:
     if request.endpoint in endpoints:
         return request.endpoint
     room = request.blueprint or ""
-    of_room = [endpoint for endpoint in endpoints if endpoint.rpartition(".")[0] == room]
-    return next((e for e in of_room if e == STANDS_FOR.get(room)), next(iter(of_room), None))
+    # A part of a room without an entry of its own stands under the room's.
+    for each in dict.fromkeys((room, room.partition(".")[0])):
+        of_room = [endpoint for endpoint in endpoints if endpoint.rpartition(".")[0] == each]
+        if of_room:
+            return next((e for e in of_room if e == STANDS_FOR.get(each)), of_room[0])
+    return None
 
 
 def _address() -> str:

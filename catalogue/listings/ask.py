@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 from catalogue.listings import fallback
+from catalogue.listings.candidates import Candidates, from_database, from_index
 from catalogue.listings.follow import follower
 from catalogue.listings.index import Reader
 from catalogue.listings.near import near
+from catalogue.listings.need import Need
 from catalogue.listings.search import Hit, Page, Search, search
 from catalogue.listings.suggest import alike as like
 from catalogue.listings.suggest import suggestions
@@ -59,6 +61,20 @@ def alike(number: str, name: str) -> tuple[Hit, ...]:
             raise
         following.give_up(error)
         return ()
+
+
+def nearest(need: Need, today: date) -> Candidates:
+    """The products that come nearest to a need; never fails for the index's sake."""
+    following = follower()
+    reader = following.reader()
+    if reader is not None:
+        try:
+            return from_index(reader, need, today)
+        except BaseException as error:
+            if not _damaged(error):
+                raise
+            following.give_up(error)
+    return from_database(need, today)
 
 
 def _remembered(reader: Reader, asked: Search, today: date, thesaurus: Thesaurus) -> Page:

@@ -9,24 +9,15 @@ from typing import Any
 
 from flask import url_for
 
-from catalogue.enterprises.taxonomies import district_name
 from catalogue.listings import filters
 from catalogue.listings.compare import Row, figure_rows, ordered
 from catalogue.listings.filters import DROP, FILTERS, LIMIT, UNKNOWN, total_without, without
 from catalogue.listings.models import KINDS, Listing
+from catalogue.listings.product import SAMPLE, TAGS, days_left, first_purchase, state_of
 from catalogue.listings.search import Hit, Page, Piece, Reason, Search, status_of
 from catalogue.listings.words import figure_text
 from catalogue.products.taxonomies import advancement_name, domain_name, novelty_name
 
-SAMPLE = "示例数据，非官方入选名单"
-TAGS = {
-    "valid": ("ok", "有效"),
-    "expiring": ("waiting", "即将到期"),
-    "expired": ("plain", "已到期"),
-    "undated": ("plain", "未注明有效期"),
-    "removed": ("fail", "已移出目录"),
-    "suspended": ("waiting", "暂停推荐"),
-}
 HOW = {
     "spoken": "，读音与您输入的相同",
     "synonym": "，是“{of}”的同义词",
@@ -170,13 +161,6 @@ def result(hit: Hit, today: date, search: Search) -> dict[str, Any]:
     }
 
 
-def days_left(valid_until: date | None, today: date) -> int | None:
-    """Days until the last valid day; None when it has passed or none is known."""
-    if valid_until is None or valid_until < today:
-        return None
-    return (valid_until - today).days
-
-
 def fact_words(facts: Mapping[str, Any]) -> list[str]:
     """The line of facts under a result; what nobody stated is named as such."""
     words = [f"型号 {facts['model']}"] if facts["model"] else []
@@ -251,47 +235,11 @@ def _item(hit: Hit, today: date) -> dict[str, Any]:
     }
 
 
-def standing(listing: Listing) -> dict[str, str]:
-    """The tag of the official card: the seal's colour only for what the authority did."""
-    if listing.status == "removed":
-        return {"kind": "fail", "label": "已移出目录"}
-    if listing.status == "suspended":
-        return {"kind": "waiting", "label": "暂停推荐"}
-    if listing.application_id is not None:
-        return {"kind": "official", "label": "列入目录"}
-    return {"kind": "plain", "label": "示例数据" if listing.sample else "公开名单所载"}
-
-
-def official_rows(listing: Listing, today: date) -> list[dict[str, Any]]:
-    """The rows of the official card of an entry."""
-    left = days_left(listing.valid_until, today)
-    if listing.status == "removed":
-        note = f"{listing.removed_on}　{listing.removed_reason}"
-        validity = {"value": "已移出目录", "note": note}
-    elif listing.status == "suspended":
-        validity = {"value": "暂停推荐", "note": "证书暂停期间不可采信，经过见证书核验页"}
-    elif listing.valid_until is None:
-        validity = {"value": "未注明", "note": "原名单没有写明有效期"}
-    else:
-        period = f"{listing.listed_on} 至 {listing.valid_until}"
-        validity = {"value": "已到期" if left is None else f"剩 {left} 天", "note": period}
-    rows: list[dict[str, Any]] = [
-        {"label": "目录编号", "value": listing.number},
-        {"label": "有效期", "strong": True, **validity},
-        {"label": "类别", "value": KINDS[listing.kind]},
-        {"label": "地区", "value": listing.region or UNKNOWN},
-    ]
-    if listing.district:
-        rows[-1] = {"label": "所在区", "value": district_name(listing.district)}
-    rows.insert(2, _first_purchase(listing, current=left is not None))
-    return rows
-
-
 def compared(listings: Sequence[Listing], today: date) -> list[Row]:
     """The rows of a comparison: what the authority says, then the figures; differences first."""
     told: list[tuple[str, list[str | None]]] = [
         ("单位", [one.firm_name for one in listings]),
-        ("状态", [_state_words(one, today) for one in listings]),
+        ("状态", [state_of(one, None, today)[1] for one in listings]),
         (
             "有效期至",
             [one.valid_until.isoformat() if one.valid_until else None for one in listings],
@@ -308,19 +256,5 @@ def compared(listings: Sequence[Listing], today: date) -> list[Row]:
     return ordered(rows + figure_rows([one.specifications for one in listings]))
 
 
-def _state_words(listing: Listing, today: date) -> str:
-    if listing.status in ("removed", "suspended"):
-        return TAGS[listing.status][1]
-    return TAGS[status_of(listing.valid_until, today)][1]
-
-
 def _first_purchase_words(listing: Listing, today: date) -> str:
-    current = days_left(listing.valid_until, today) is not None
-    return str(_first_purchase(listing, current=current)["value"])
-
-
-def _first_purchase(listing: Listing, *, current: bool) -> dict[str, Any]:
-    if listing.first_purchase and current and listing.status == "listed":
-        note = "首次投放市场，随目录有效期"
-        return {"label": "直接首购", "value": "可以", "strong": True, "note": note}
-    return {"label": "直接首购", "value": "不适用"}
+    return "可以" if first_purchase(listing, None, today).open else "不适用"

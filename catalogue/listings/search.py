@@ -159,7 +159,7 @@ def answer(
     """One page of what meets ``text`` and every chosen condition, explained by ``needs``."""
     if asked.limits:
         text = _limited(reader, text, asked.limits)
-    query = _filtered(text, asked, today)
+    query = filtered(text, asked, today)
     total, addresses = _ranked(reader, asked, query, has_words=bool(needs))
     hits = hits_at(reader, addresses, needs, loose=near is not None)
     return Page(asked, total, hits, facet_counts(reader, text, asked, today), near=near)
@@ -204,11 +204,12 @@ def text_query(
 
 def _limited(reader: Reader, text: Query | None, limits: Sequence[Limit]) -> Query:
     """The words and every limit; figures are named as products name them, or in part."""
-    clauses = [(MUST, Query.const_score_query(_limit(reader, each), 0.0)) for each in limits]
+    clauses = [(MUST, Query.const_score_query(limit_query(reader, each), 0.0)) for each in limits]
     return Query.boolean_query(clauses if text is None else [(MUST, text), *clauses])
 
 
-def _limit(reader: Reader, limit: Limit) -> Query:
+def limit_query(reader: Reader, limit: Limit) -> Query:
+    """What states a figure of this name that meets the limit."""
     wanted = words.compact(limit.name)
     known = [name for name in reader.figure_names() if wanted in name][:MAX_NAMES]
     amount = plain(limit.amount)
@@ -316,7 +317,7 @@ def _boosted(name: str, value: str, weight: float) -> Query:
     return Query.boost_query(Query.term_query(SCHEMA, name, value), weight)
 
 
-def _filtered(text: Query | None, asked: Search, today: date, leave: str = "") -> Query:
+def filtered(text: Query | None, asked: Search, today: date, leave: str = "") -> Query:
     """The words and every chosen condition, but for those of the facet ``leave``."""
     clauses = []
     for name, values in asked.chosen.items():
@@ -419,7 +420,7 @@ def facet_counts(
         groups.setdefault(name if asked.chosen.get(name) else "", []).append(name)
     counts: dict[str, dict[str, int]] = {}
     for leave, names in groups.items():
-        query = _filtered(text, asked, today, leave)
+        query = filtered(text, asked, today, leave)
         found = _aggregate(reader, query, names, today)
         for name in names:
             counts[name] = _counted(reader, name, found.get(name, {}).get("buckets", []))

@@ -7,20 +7,25 @@ from datetime import date
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request, url_for
+from flask_login import current_user
 from sqlalchemy import select
 
 from catalogue.accounts.access import public
 from catalogue.audit.operations import trail
 from catalogue.database import db
-from catalogue.listings import api_views, filters, presenting, synonym_views
+from catalogue.listings import api_views, filters, need_views, presenting, synonym_views
+from catalogue.listings import product as one
 from catalogue.listings.ask import alike, ask
 from catalogue.listings.ask import suggest as suggest_for
+from catalogue.listings.behind import behind, may_call
 from catalogue.listings.compare import MAX_COMPARED
-from catalogue.listings.figures import SIGNS
+from catalogue.listings.figures import MAX_LIMITS, SIGNS
 from catalogue.listings.kept import kept
 from catalogue.listings.models import NUMBER, Listing
 from catalogue.listings.operations import shanghai_day
 from catalogue.listings.search import MAX_HITS, PER_PAGE, Page, Search
+from catalogue.policies.operations import document_of, version_for
+from catalogue.products.models import PATENT_KINDS
 
 # What the side panel carries along, for it sets only the rest.
 KEPT = ("q", "sort", filters.LIMIT, filters.DROP)
@@ -28,6 +33,7 @@ KEPT = ("q", "sort", filters.LIMIT, filters.DROP)
 bp = Blueprint("listings", __name__)
 bp.register_blueprint(synonym_views.bp)
 bp.register_blueprint(api_views.bp)
+bp.register_blueprint(need_views.bp)
 
 EVENTS = {"listing.publish": "列入目录", "listing.remove": "移出目录"}
 
@@ -147,18 +153,49 @@ def product(number: str) -> Any:
     if listing is None:
         abort(404)
     day = shanghai_day()
+    held = behind(listing)
+    certified = held.certificate.standing(day) if held.certificate else None
+    right = one.first_purchase(listing, certified, day)
+    policy = version_for(one.PURCHASE, day) if right.open else None
+    state = one.state_of(listing, certified, day)
     return render_template(
         "listings/product.html",
         listing=listing,
-        standing=presenting.standing(listing),
-        rows=presenting.official_rows(listing, day),
+        standing=one.standing(listing),
+        state=state,
+        left=one.validity_words(listing, day),
+        right=right,
+        certified=certified,
+        rows=one.official_rows(listing, right, day),
+        behind=held,
+        patent_kinds=PATENT_KINDS,
+        may_call=may_call(current_user),
+        policy=policy,
+        duties=one.duties(document_of(policy), day) if policy else [],
+        need=_need_url(listing),
+        machine=one.json_ld(
+            listing,
+            state[1],
+            held.certificate
+            and url_for("certificates.show", number=held.certificate.number, _external=True),
+            url_for(".product", number=listing.number, _external=True),
+        ),
         changes=[
             {"label": EVENTS[event.action], "value": shanghai_day(event.at).isoformat()}
             for event in trail(listing)
             if event.action in EVENTS
         ],
         alike=[presenting.suggestion(hit) for hit in alike(listing.number, listing.name)],
-        sample=presenting.SAMPLE,
+        sample=one.SAMPLE,
         unknown=filters.UNKNOWN,
         day_today=day,
     )
+
+
+def _need_url(listing: Listing) -> str | None:
+    """The need that this product's own figures make; None when it states none in numbers."""
+    rows = one.need_rows(listing.specifications, MAX_LIMITS)
+    if not rows:
+        return None
+    columns: dict[str, Any] = {box: [row[box] for row in rows] for box in rows[0]}
+    return url_for("listings.need.page", kind=listing.kind, **columns)

@@ -81,6 +81,7 @@ ACCESS = {
     "listings.api.listings": "public",
     "listings.catalogue": "public",
     "listings.compare": "public",
+    "listings.need.page": "public",
     "listings.product": "public",
     "listings.suggest": "public",
     "listings.synonyms.change": "administrator reviewer",

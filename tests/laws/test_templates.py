@@ -15,7 +15,10 @@ ENVIRONMENT = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
 FORBIDDEN = {
     "inline style": re.compile(r"""<[a-z][^>]*\sstyle\s*=|<style\b""", re.IGNORECASE),
     "inline handler": re.compile(r"""<[a-z][^>]*\son[a-z]+\s*=""", re.IGNORECASE),
-    "script without src": re.compile(r"<script\b(?![^>]*\ssrc=)", re.IGNORECASE),
+    # A block of data (JSON-LD) is no script: nothing in it runs.
+    "script without src": re.compile(
+        r"""<script\b(?![^>]*\ssrc=)(?! type="application/ld\+json">)""", re.IGNORECASE
+    ),
     "javascript address": re.compile(r"javascript:", re.IGNORECASE),
     "unescaped text": re.compile(
         r"\|\s*safe\b|\bMarkup\(|\{%-?\s*autoescape\s+false", re.IGNORECASE
