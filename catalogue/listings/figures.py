@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,8 +20,14 @@ from catalogue.listings.words import compact, fold
 MEETS, MISSES, UNKNOWN = "meets", "misses", "unknown"
 SIGNS = {"le": "≤", "lt": "<", "ge": "≥", "gt": ">", "eq": "="}
 _WORDS = {
-    "le": ("≤", "<=", "=<", "不超过", "不大于", "不高于", "不多于", "至多", "以内"),
-    "ge": ("≥", ">=", "=>", "不小于", "不低于", "不少于", "至少"),
+    "le": (
+        *("≤", "≦", "<=", "=<", "小于等于", "小于或等于", "低于等于"),
+        *("不超过", "不大于", "不高于", "不多于", "至多"),
+    ),
+    "ge": (
+        *("≥", "≧", ">=", "=>", "大于等于", "大于或等于", "高于等于"),
+        *("不小于", "不低于", "不少于", "至少"),
+    ),
     "lt": ("<", "小于", "低于", "少于"),
     "gt": (">", "大于", "高于", "超过", "多于"),
     "eq": ("=",),
@@ -30,8 +37,13 @@ _SIGN = "|".join(re.escape(word) for word in sorted(_RELATIONS, key=len, reverse
 _NUMBER = r"[-+−]?[0-9]{1,12}(?:,[0-9]{3})*(?:\.[0-9]{1,9})?"
 _ONE = re.compile(rf"({_SIGN})?\s*({_NUMBER})")
 _SPAN = re.compile(rf"({_NUMBER})\s*(?:~|～|–|—|-|至|到|\.\.)\s*({_NUMBER})")
-_LIMIT = re.compile(
-    rf"([^\s<>=≤≥,;，；]{{1,30}}?)\s*({_SIGN})\s*({_NUMBER})(\s*)([^\s,;，；]{{0,20}})"
+_NAME = r"[^\s<>=≤≥,;，；]{1,30}?"
+_LIMIT = re.compile(rf"(?:({_NAME})\s*)?({_SIGN})\s*({_NUMBER})(\s*)([^\s,;，；]{{0,20}})")
+# As people say it, the relation last: 压力 20 bar 以上.
+_SAID = {"以上": "ge", "及以上": "ge", "以下": "le", "及以下": "le", "以内": "le", "之内": "le"}
+_SAID_LIMIT = re.compile(
+    rf"(?:([^\W\d_]{{1,30}})\s*)?(?<![A-Za-z0-9.-])({_NUMBER})\s*([^\s\d,;，；]{{1,12}}?)\s*"
+    rf"({'|'.join(sorted(_SAID, key=len, reverse=True))})的?"
 )
 MAX_LIMITS = 8
 
@@ -40,7 +52,7 @@ Span = tuple[Decimal | None, Decimal | None]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a buyer asks of one figure, such as 波长 ≤ 193 nm."""
+    """What a buyer asks of one figure (波长 ≤ 193 nm), or of any in the unit when unnamed."""
 
     name: str
     relation: str
@@ -68,24 +80,50 @@ def limits_in(text: str) -> tuple[str, list[Limit]]:
     """The limits that stand in a question, and the question without them.
 
     A word after the number is its unit when it follows at once, or when it is a known unit.
+    A limit without a name needs a known unit.
     """
     found: list[Limit] = []
+    typed, text = text, unicodedata.normalize("NFKC", text)
+    text = _taken(text, _LIMIT, _signed, found)
+    text = _taken(text, _SAID_LIMIT, _said, found)
+    return (" ".join(text.split()), found) if found else (typed, found)
+
+
+def _taken(
+    text: str,
+    pattern: re.Pattern[str],
+    reading: Callable[[re.Match[str]], tuple[Limit, int] | None],
+    found: list[Limit],
+) -> str:
+    """The text without the limits that were read; they are added to ``found``."""
     left: list[str] = []
     done = 0
-    for match in _LIMIT.finditer(text):
-        name, sign, value, space, unit = match.groups()
-        end = match.end()
-        kept = _unit_in(unit, apart=bool(space))
-        unit, end = kept, end - len(unit) + len(kept)
-        number = _number(value)
-        if number is None or not compact(name) or len(found) == MAX_LIMITS:
-            continue
-        found.append(Limit(name, _RELATIONS[sign], number, unit))
-        left.append(text[done : match.start()])
-        done = end
-    if not found:
-        return text, []
-    return " ".join(" ".join([*left, text[done:]]).split()), found
+    for match in pattern.finditer(text):
+        read = reading(match) if len(found) < MAX_LIMITS else None
+        if read is not None:
+            found.append(read[0])
+            left.append(text[done : match.start()])
+            done = read[1]
+    return " ".join([*left, text[done:]])
+
+
+def _signed(match: re.Match[str]) -> tuple[Limit, int] | None:
+    """The limit of a match of `_LIMIT`, and where it ends."""
+    name, sign, value, space, unit = match.groups()
+    kept = _unit_in(unit, apart=bool(space))
+    number = _number(value)
+    if number is None or not (compact(name or "") or known(kept)):
+        return None
+    return Limit(name or "", _RELATIONS[sign], number, kept), match.end() - len(unit) + len(kept)
+
+
+def _said(match: re.Match[str]) -> tuple[Limit, int] | None:
+    """The limit of a match of `_SAID_LIMIT`, and where it ends."""
+    name, value, unit, said = match.groups()
+    number = _number(value)
+    if number is None or not known(unit):
+        return None
+    return Limit(name or "", _SAID[said], number, unit), match.end()
 
 
 def _unit_in(text: str, *, apart: bool) -> str:
@@ -132,14 +170,18 @@ def path(name: str, unit: str | None) -> str:
 
 
 def ends(figures: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Lower and upper ends by `path`: in the family's first unit, and as stated for any unit."""
+    """Lower and upper ends by `path`: in the family's first unit, as stated for any unit, and of
+    all figures of a family whatever they are called.
+    """
     low: dict[str, list[float]] = {}
     high: dict[str, list[float]] = {}
     for figure in figures:
         name, unit = str(figure.get("name", "")), str(figure.get("unit", ""))
+        in_base = base_span(figure)
         for where, span in (
-            (path(name, unit), base_span(figure)),
+            (path(name, unit), in_base),
             (path(name, None), span_of(figure)),
+            (path("", unit), in_base if unit else None),
         ):
             if span is None:
                 continue
@@ -154,7 +196,8 @@ def judge(figures: Sequence[Mapping[str, Any]], asked: Limit) -> str:
     wanted = compact(asked.name)
     verdicts = []
     for figure in figures:
-        if wanted not in compact(str(figure.get("name", ""))):
+        name = compact(str(figure.get("name", "")))
+        if wanted not in name and not (len(name) > 1 and wanted.endswith(name)):
             continue
         unit = str(figure.get("unit", ""))
         if asked.unit and unit_of(unit).family != unit_of(asked.unit).family:

@@ -25,7 +25,7 @@ from catalogue.listings.figures import ends
 
 # Raise it whenever fields or tokens change: each version keeps its own pointer, so that two
 # versions of the program may run side by side while one replaces the other.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 NONE = "none"
 FACETS = (
     "domain",
@@ -92,7 +92,7 @@ def schema() -> tantivy.Schema:
     for name in WORD_FIELDS:
         build.add_text_field(f"{name}_words", tokenizer_name=_ANALYSER, index_option="freq")
         build.add_text_field(f"{name}_signs", tokenizer_name=_ANALYSER, index_option="position")
-    for name in ("model", "spoken", "number", "exact", "firm_spoken"):
+    for name in ("model", "spoken", "number", "exact", "firm_spoken", "heads", "amounts", "alike"):
         build.add_text_field(name, tokenizer_name=_ANALYSER, index_option="basic")
     for name in (*FACETS, *(f"by_{sort}" for sort in SORTS)):
         build.add_text_field(name, tokenizer_name="raw", fast=True, index_option="basic")
@@ -113,14 +113,17 @@ def document(entry: Entry) -> tantivy.Document:
     name, firm, body = entry["name"], entry["firm_name"], _body(entry)
     until: date | None = entry["valid_until"]
     listed: date = entry["listed_on"]
-    number = entry["number"]
+    number, model = entry["number"], entry["model"] or ""
     fields: dict[str, Any] = {
         "id": entry["id"],
-        "model": " ".join(words.model_tokens(entry["model"] or "", name)),
+        "model": " ".join(words.model_tokens(model, name)),
+        "alike": " ".join(map(words.unmistaken, words.model_keys(model, name))),
         "spoken": " ".join(words.pinyin_tokens(name)),
         "firm_spoken": " ".join(words.pinyin_tokens(firm, span=4)),
+        "heads": " ".join(words.head_tokens(name)),
+        "amounts": " ".join(words.amount_tokens(f"{name}\n{body}")),
         "number": words.compact(number),
-        "exact": " ".join(filter(None, map(words.compact, (name, entry["model"] or "")))),
+        "exact": " ".join(filter(None, map(words.compact, (name, model)))),
         "rank": number_rank(number),
         "until": until.toordinal() if until else 0,
         "by_newest": f"{_LAST_DAY - listed.toordinal():07d} {number}",

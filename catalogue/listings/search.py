@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import takewhile
@@ -36,6 +36,10 @@ SORT_NAMES = (RELEVANCE, *SORTS)
 _NAME, _FIRM, _BODY = 4.0, 2.0, 1.0
 _WEIGHTS = {"name": _NAME, "firm": _FIRM, "body": _BODY}
 _PHRASE, _KEY, _SPOKEN = 1.5, 8.0, 3.0
+# What a name ends in is what the product is; an amount says less than a word.
+_HEAD, _AMOUNT = 8.0, 2.0
+# Two signs that stand for a longer word (电镜) leave out no more than so many.
+_LEFT_OUT = 4
 # A product that is called exactly so stands before all others; a synonym, behind what was typed.
 _EXACT, _TYPED = 1000.0, 50.0
 # A key shorter than this is one slip away from too much.
@@ -81,8 +85,9 @@ class Reason(NamedTuple):
     """Why a product is here: in which field, which words, and by which reading of them.
 
     ``how`` is ``word`` (the signs themselves, or a number without case and hyphens), ``spoken``
-    (pinyin or initials), ``synonym`` (``by`` was put in for ``of``, as typed) or ``slip`` (one
-    sign differs from ``of``). ``excerpt`` is what stands around it in a long text.
+    (pinyin or initials), ``amount`` (``of`` in another unit), ``synonym`` (``by`` was put in for
+    ``of``, as typed) or ``slip`` (it comes near ``of``). ``excerpt`` is what stands around it in
+    a long text.
     """
 
     field: str
@@ -141,6 +146,7 @@ class Page:
 
 def search(reader: Reader, asked: Search, today: date, thesaurus: Thesaurus = NOTHING) -> Page:
     """Answer from the index; raises what tantivy raises when the folder is damaged."""
+    asked = _resolved(reader, asked)
     needs = thesaurus.needs(words.question(asked.q), asked.dropped)
     exact = words.compact(asked.q)
     if not (needs and reader.searcher.doc_freq("exact", exact)):
@@ -208,10 +214,32 @@ def _limited(reader: Reader, text: Query | None, limits: Sequence[Limit]) -> Que
     return Query.boolean_query(clauses if text is None else [(MUST, text), *clauses])
 
 
+def _resolved(reader: Reader, asked: Search) -> Search:
+    """A limit on what no product states as a figure names the product: 逆变器 300 kW 以上."""
+    limits, found = [], [asked.q]
+    for limit in asked.limits:
+        if limit.unit and limit.name and not _figures_named(reader, limit.name):
+            found.append(limit.name)
+            limit = replace(limit, name="")
+        limits.append(limit)
+    if len(found) == 1:
+        return asked
+    return replace(asked, q=" ".join(found).strip()[:MAX_QUESTION], limits=tuple(limits))
+
+
+def _figures_named(reader: Reader, typed: str) -> list[str]:
+    """Known figures whose name holds what was typed, or ends it; all of a unit when it is empty."""
+    wanted = words.compact(typed)
+    if not wanted:
+        return [""]
+    known = reader.figure_names()
+    inside = [name for name in known if wanted in name][:MAX_NAMES]
+    return inside or [name for name in known if len(name) > 1 and wanted.endswith(name)][:MAX_NAMES]
+
+
 def limit_query(reader: Reader, limit: Limit) -> Query:
     """What states a figure of this name that meets the limit."""
-    wanted = words.compact(limit.name)
-    known = [name for name in reader.figure_names() if wanted in name][:MAX_NAMES]
+    known = _figures_named(reader, limit.name)
     amount = plain(limit.amount)
     options = []
     for name in known:
@@ -230,13 +258,16 @@ def limit_query(reader: Reader, limit: Limit) -> Query:
 
 def need_query(need: Need, *, loose: bool = False) -> Query:
     """All terms as typed, or all terms of another word that means the same."""
-    typed = _all(_term(term, loose=loose) for term in need.terms)
     if not need.variants:
-        return typed
+        return _all(_term(term, loose=loose) for term in need.terms)
     # A longer word weighs more than a short one; still what was typed comes first, and many
-    # words for one thing in one text are no better than one.
+    # words for one thing in one text are no better than one. What only sounds like a known word
+    # (磁体 like CT) does not come before what means it.
+    typed = _all(_term(term, loose=loose, sounds=False) for term in need.terms)
     first = Query.const_score_query(Query.all_query(), _TYPED)
     options = [Query.boolean_query([(MUST, typed), (MUST, first)])]
+    if any(term.latin for term in need.terms):
+        options.append(_all(_term(term) for term in need.terms))
     options += [_all(_term(term) for term in variant.terms) for variant in need.variants]
     return Query.disjunction_max_query(options)
 
@@ -252,10 +283,11 @@ def _all(parts: Iterable[Query]) -> Query:
     return clauses[0][1] if len(clauses) == 1 else Query.boolean_query(clauses)
 
 
-def _term(term: words.Term, *, loose: bool = False) -> Query:
-    readings = list(_phrases(term) if term.han else _keyed(term.key))
+def _term(term: words.Term, *, loose: bool = False, sounds: bool = True) -> Query:
+    readings = list(_phrases(term) if term.han else _keyed(term.key, sounds=sounds))
     if loose:
         readings += _homophones(term) if term.han else _slips(term.key)
+    readings += [_boosted("amounts", amount, _AMOUNT) for amount in term.amounts]
     options = [_all_words(term.words), *readings]
     return Query.boolean_query([(SHOULD, option) for option in options])
 
@@ -271,12 +303,16 @@ def _slips(key: str) -> Iterable[Query]:
     for name, weight in fields.items():
         fuzzy = Query.fuzzy_term_query(SCHEMA, name, key, 1)
         yield Query.const_score_query(fuzzy, weight)
+    if any(sign.isdigit() for sign in key):
+        yield _boosted("alike", words.unmistaken(key), _NAME)
 
 
 def _homophones(term: words.Term) -> Iterable[Query]:
-    """Other signs that sound the same, as a careless input method writes them."""
+    """Other signs that sound the same, as a careless input method writes them, or a short form."""
     if len(term.text) >= 2:
         yield from _sounding(words.spell_run(term.text))
+    if len(term.text) == 2:
+        yield Query.phrase_query(SCHEMA, "name_signs", [*term.text], _LEFT_OUT)
 
 
 def _all_words(parts: Sequence[str]) -> Query:
@@ -293,6 +329,8 @@ def _word(word: str) -> Query:
 
 def _phrases(term: words.Term) -> Iterable[Query]:
     """The run as it stands: finds it however the words were cut, and ranks it first."""
+    if len(term.text) <= words.HEAD_LENGTH:
+        yield _boosted("heads", term.text, _HEAD)
     if len(term.text) < 2:
         return
     for name, weight in _WEIGHTS.items():
@@ -300,11 +338,11 @@ def _phrases(term: words.Term) -> Iterable[Query]:
         yield Query.boost_query(phrase, weight * _PHRASE)
 
 
-def _keyed(key: str) -> Iterable[Query]:
+def _keyed(key: str, *, sounds: bool = True) -> Iterable[Query]:
     key = key[: words.MODEL_LENGTH]
     yield _boosted("model", key, _KEY)
     yield _boosted("number", key, _KEY)
-    if words.sounds_like_pinyin(key):
+    if sounds and words.sounds_like_pinyin(key):
         yield from _sounding(key)
 
 
@@ -559,13 +597,20 @@ def _reason(
     name = card["name"]
     if spans := words.spans(name, term):
         marks.extend(spans)
-        return Reason("name", _said(name, spans), "word")
+        return _literal("name", name, spans, term)
     for label, text in _other_texts(card):
         if text and (spans := words.spans(text, term)):
-            return Reason(label, _said(text, spans), "word", excerpt=_excerpt(text, spans))
+            return _literal(label, text, spans, term)._replace(excerpt=_excerpt(text, spans))
     if term.latin and (reason := _spoken(card, term.key, marks)):
         return reason
     return _slipped(card, term, marks) if loose else None
+
+
+def _literal(label: str, text: str, spans: Sequence[tuple[int, int]], term: words.Term) -> Reason:
+    said = _said(text, spans)
+    if term.amounts and all(words.compact(word) != term.key for word in said):
+        return Reason(label, said, "amount", of=term.text)
+    return Reason(label, said, "word")
 
 
 def _spoken(card: Mapping[str, Any], key: str, marks: list[tuple[int, int]]) -> Reason | None:
@@ -581,7 +626,7 @@ def _slipped(
     card: Mapping[str, Any], term: words.Term, marks: list[tuple[int, int]]
 ) -> Reason | None:
     if term.han:
-        reason = _spoken(card, words.spell_run(term.text), marks)
+        reason = _spoken(card, words.spell_run(term.text), marks) or _short(card, term, marks)
         return reason._replace(how="slip", of=term.text) if reason else None
     if len(term.key) < SLIP_LENGTH:
         return None
@@ -591,6 +636,16 @@ def _slipped(
                 marks.extend(spans)
             return Reason(label, _said(text, spans), "slip", of=term.text)
     return None
+
+
+def _short(
+    card: Mapping[str, Any], term: words.Term, marks: list[tuple[int, int]]
+) -> Reason | None:
+    name = card["name"]
+    if len(term.text) != 2 or not (spans := words.short_spans(name, term.text, _LEFT_OUT)):
+        return None
+    marks.extend(spans)
+    return Reason("name", _said(name, spans), "slip")
 
 
 def _excerpt(text: str, spans: Sequence[tuple[int, int]]) -> tuple[Piece, ...]:

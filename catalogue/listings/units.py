@@ -14,7 +14,7 @@ from functools import lru_cache
 # Each line: a family, then unit=size. Chinese names and what people type stand beside.
 _TABLE = """
 length m=1 米=1 dm=0.1 cm=0.01 厘米=0.01 mm=0.001 毫米=0.001 μm=1e-6 um=1e-6 微米=1e-6 nm=1e-9
-length 纳米=1e-9 Å=1e-10 km=1000 千米=1000 公里=1000
+length 纳米=1e-9 Å=1e-10 km=1000 千米=1000 公里=1000 英寸=0.0254 inch=0.0254
 area m2=1 平方米=1 ㎡=1 cm2=1e-4 mm2=1e-6 km2=1e6
 volume m3=1 立方米=1 方=1 L=0.001 升=0.001 mL=1e-6 毫升=1e-6 cm3=1e-6
 mass kg=1 公斤=1 千克=1 g=0.001 克=0.001 mg=1e-6 毫克=1e-6 μg=1e-9 t=1000 吨=1000
@@ -98,6 +98,19 @@ def known(sign: str) -> Unit | None:
     if len(alike) != 1 or (text[:1] == "M" and alike[0][:1] == "m"):
         return None
     return UNITS[alike[0]]
+
+
+def amounts(number: str, sign: str) -> tuple[str, ...]:
+    """One word for an amount however it is written: 2 MPa and 20 bar share one.
+
+    Two words when capitals were lost and mattered (16 mw); none when the unit is not known.
+    """
+    ten_thousands = {"万": 10**4, "亿": 10**8}.get(sign[:1], 1)
+    text = _plain(sign if ten_thousands == 1 else sign[1:])
+    found = [UNITS[text]] if text in UNITS else []
+    found += [UNITS[each] for each in _BY_LOWER.get(text.lower(), ()) if each != text]
+    values = {(unit.family, Decimal(number) * unit.size * ten_thousands) for unit in found}
+    return tuple(sorted(f"{family}:{value.normalize():f}" for family, value in values))
 
 
 def plain(value: Decimal) -> str:

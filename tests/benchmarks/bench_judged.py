@@ -5,14 +5,17 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from tests.listings.judging import means, scores
+import pytest
+
+from tests.listings.judging import HELD_OUT, JUDGED, means, scores
 
 
-def test_judged_questions(tmp_path: Path) -> None:
-    found = scores(tmp_path)
-    print(f"\n{len(found)} judged questions: nDCG@10 {means(found)[0]:.3f},", end="")
+@pytest.mark.parametrize("file", [JUDGED, HELD_OUT])
+def test_judged_questions(file: Path, tmp_path: Path) -> None:
+    found = scores(tmp_path, file)
+    print(f"\n{file.stem}: {len(found)} questions: nDCG@10 {means(found)[0]:.3f},", end="")
     print(f" recall@20 {means(found)[1]:.3f}")
     for kind, scored in groupby(found, key=lambda score: score.judged.kind):
         each = list(scored)
         ndcg, recall = means(each)
-        print(f"  {kind:9} {len(each):3}   nDCG@10 {ndcg:.3f}   recall@20 {recall:.3f}")
+        print(f"  {kind:11} {len(each):3}   nDCG@10 {ndcg:.3f}   recall@20 {recall:.3f}")

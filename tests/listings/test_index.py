@@ -11,7 +11,9 @@ import pytest
 
 from catalogue.listings.figures import MEETS, judge, limits_in
 from catalogue.listings.index import Busy, Reader, Replica, State
+from catalogue.listings.near import near
 from catalogue.listings.search import PER_PAGE, Page, Search, search
+from catalogue.listings.synonyms import NOTHING, Thesaurus
 
 TODAY = date(2026, 11, 24)
 
@@ -297,16 +299,18 @@ FIGURES = [
         ("温度 ≤ 80 ℃", set()),
         ("压力 ≤ 5 kg", set()),
         ("厚度 ≤ 5 mm", set()),
+        ("压力20bar以上", {3, 4}),
+        ("压力 ２ＭＰａ 及以上的", {3, 4}),
+        ("20巴以上", {3, 4}),
+        ("≤ 250 nm", {1, 2}),
+        ("波长大于等于200纳米", {2}),
+        ("工艺要求的曝光波长 0.2 μm 以内", {1}),
     ],
 )
 def test_a_limit_is_met_in_whatever_unit_it_was_stated(
     tmp_path: Path, limit: str, numbers: set[int]
 ) -> None:
-    replica = Replica(tmp_path)
-    with replica.writing():
-        replica.rebuild(FIGURES, "here", 1)
-    reader = replica.reader()
-    assert reader is not None
+    reader = _reader(tmp_path, FIGURES)
     left, limits = limits_in(limit)
     assert left == ""
     page = search(reader, Search(limits=tuple(limits)), TODAY)
@@ -314,3 +318,60 @@ def test_a_limit_is_met_in_whatever_unit_it_was_stated(
     judged = {e["id"] for e in FIGURES if judge(e["specifications"], limits[0]) == MEETS}
     assert judged == numbers
     assert sum(page.facets["kind"].values()) == len(numbers)
+
+
+def _reader(folder: Path, entries: list[dict[str, Any]]) -> Reader:
+    replica = Replica(folder)
+    with replica.writing():
+        replica.rebuild(entries, "here", 1)
+    reader = replica.reader()
+    assert reader is not None
+    return reader
+
+
+def test_a_limit_on_what_is_no_figure_names_the_product(tmp_path: Path) -> None:
+    reader = _reader(tmp_path, FIGURES)
+    left, limits = limits_in("压力泵 20bar以上")
+    page = search(reader, Search(left, limits=tuple(limits)), TODAY)
+    assert [hit.facts["name"] for hit in page.hits] == ["压力泵"]
+    assert (page.search.q, [str(each) for each in page.search.limits]) == ("压力泵", ["≥ 20 bar"])
+    assert limits_in("≥ 20 bar")[1] == list(page.search.limits), "an address gives it back"
+
+
+@pytest.mark.parametrize("typed", ["阀门 2MPa", "阀门 2 兆帕", "阀门 20 bar", "阀门２０巴"])
+def test_an_amount_is_found_in_whatever_unit_and_says_so(tmp_path: Path, typed: str) -> None:
+    page = ask(_reader(tmp_path, FIGURES), typed)
+    assert [hit.facts["name"] for hit in page.hits] == ["阀门"]
+    said = page.hits[0].reasons[-1]
+    assert (said.field, said.words) == ("specifications", ("2 MPa",))
+    assert said.how == ("word" if "MPa" in typed else "amount")
+
+
+def test_what_a_name_ends_in_is_what_the_product_is(tmp_path: Path) -> None:
+    names = ["起重机吊臂钢", "四十米自动化双小车岸边集装箱起重机", "高纯氢气", "氢气用阀"]
+    reader = _reader(tmp_path, [entry(n, name) for n, name in enumerate(names, 1)])
+    assert [hit.facts["name"] for hit in ask(reader, "起重机").hits] == [names[1], names[0]]
+    assert [hit.facts["name"] for hit in ask(reader, "氢气").hits] == [names[2], names[3]]
+
+
+def test_what_sounds_like_a_known_word_comes_after_what_means_it(tmp_path: Path) -> None:
+    names = ["钕磁体", "计算机断层摄影设备"]
+    reader = _reader(tmp_path, [entry(n, name) for n, name in enumerate(names, 1)])
+    page = search(reader, Search("CT"), TODAY, Thesaurus([["CT", "计算机断层"]]))
+    assert [hit.facts["name"] for hit in page.hits] == [names[1], names[0]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("SSX8OO-2O", "SSX800-20"), ("ssx8oo2o", "SSX800-20"), ("电镜", "电子显微镜")],
+)
+def test_signs_taken_for_others_and_short_forms_come_near(
+    tmp_path: Path, typed: str, said: str
+) -> None:
+    reader = _reader(tmp_path, [entry(1, "透射电子显微镜", model="SSX800-20"), entry(2, "电缆")])
+    asked = Search(typed)
+    page = near(reader, search(reader, asked, TODAY), TODAY, NOTHING)
+    assert page.near is not None and page.near.how == "slip"
+    assert [(hit.facts["name"], hit.reasons[0].words) for hit in page.hits] == [
+        ("透射电子显微镜", (said,))
+    ]

@@ -92,3 +92,13 @@ def test_tokens_never_hold_white_space(text: str) -> None:
         *words.model_tokens(text, text),
     ]
     assert all(token and not any(sign.isspace() for sign in token) for token in tokens)
+
+
+def test_a_number_and_its_unit_are_one_term_however_they_are_spaced() -> None:
+    (bar,), (mega,) = words.question("20 bar"), words.question("2ＭＰａ")
+    assert (bar.text, bar.words) == ("20bar", ("20", "bar"))
+    assert bar.amounts == mega.amounts != ()
+    assert set(words.amount_tokens("工作压力 2.0 MPa")) == set(bar.amounts)
+    assert len(words.question("16mw")[0].amounts) == 2, "without capitals mW and MW are meant"
+    texts = [term.text for term in words.question("25兆瓦海上风电 3方面 LNG-20bar A4")]
+    assert texts == ["25兆瓦", "海上风电", "3", "方面", "lng-20bar", "a4"]
