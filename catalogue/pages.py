@@ -65,6 +65,7 @@ ROOM_NAMES = {
     "enterprises": "管理",
     "reviews": "审查",
     "notices": "审查",
+    "notices.corrections": "审查",
     "funds": "资金",
     "policies": "管理",
     "policies.desk": "管理",
@@ -82,6 +83,7 @@ STAFF_NAVIGATION = {
         ("审定队列", "reviews.queue"),
         ("异议", "notices.objections"),
         ("证书状态", "certificates.status.index"),
+        ("公示更正", "notices.corrections.index"),
         ("政策模拟", "policies.simulator.page"),
     ),
     "finance": (

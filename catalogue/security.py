@@ -29,7 +29,8 @@ HEADERS = {
 }
 # What strangers may send, per address; sign-in has its own throttle, which locks nobody out.
 LIMITS = {
-    "notices.object_to": ("10 per minute", ["POST"]),
+    "notices.object_to": ("10 per minute; 60 per hour", ["POST"]),
+    "notices.paper": ("60 per minute", ["GET"]),
     "enterprises.register": ("10 per minute", ["POST"]),
     "certificates.check_file": ("20 per minute", ["POST"]),
     "certificates.show": ("120 per minute", ["GET"]),

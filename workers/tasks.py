@@ -23,6 +23,7 @@ HANDLERS: dict[str, Callable[[int], None]] = {
     CONCLUDE: applications.conclude,
     "draw_certificate": certificates.draw,
     backtest_runs.KIND: backtest_runs.run_chunk,
+    "sign_notice": notices.sign,
     policies.REPLAY: policies.replay_chunk,
 }
 

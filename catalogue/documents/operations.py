@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from flask import current_app
 from sqlalchemy import select
@@ -22,14 +23,25 @@ def _folder() -> Path:
     return Path(current_app.config["STORAGE_DIR"])
 
 
-def store(
-    stream: BinaryIO, filename: str, uploader: User, enterprise_id: int, field: str | None = None
-) -> Document:
-    """Keep an uploaded file of a firm and return its row; the same bytes return the same row.
+@dataclass(frozen=True)
+class Arrived:
+    """A file that passed the checks and lies in the store, but is nobody's yet; size in bytes."""
+
+    sha256: str
+    filename: str
+    media_type: str
+    size: int
+
+
+def receive(
+    stream: BinaryIO, filename: str, field: str | None = None, limit: int | None = None
+) -> Arrived:
+    """Check an uploaded file of at most ``limit`` bytes (else MAX_UPLOAD_BYTES) and keep it.
 
     Raises Refused (413 too large, 422 not acceptable) with the reason in words.
     """
-    limit = current_app.config["MAX_UPLOAD_BYTES"]
+    largest = current_app.config["MAX_UPLOAD_BYTES"]
+    limit = largest if limit is None else min(limit, largest)
     try:
         staged, sha256, size = files.receive(_folder(), stream, limit)
     except files.TooLarge as error:
@@ -41,28 +53,46 @@ def store(
             raise Refused("这个文件是空的，请重新选择", field, 422)
         with staged.open("rb") as content:
             media_type = media_type_of(content)
-        known = db.session.scalar(
-            select(Document).where(
-                Document.sha256 == sha256, Document.enterprise_id == enterprise_id
-            )
-        )
-        if known is not None:
-            return known
         files.keep(_folder(), staged, sha256)
     except Unacceptable as error:
         raise Refused(str(error), field, 422) from error
     finally:
         staged.unlink(missing_ok=True)
+    return Arrived(sha256, safe_filename(filename or "文件", media_type), media_type, size)
+
+
+def store(
+    stream: BinaryIO, filename: str, uploader: User, enterprise_id: int, field: str | None = None
+) -> Document:
+    """Keep an uploaded file of a firm and return its row; the same bytes return the same row.
+
+    Raises Refused as `receive` does.
+    """
+    arrived = receive(stream, filename, field)
+    known = db.session.scalar(
+        select(Document).where(
+            Document.sha256 == arrived.sha256, Document.enterprise_id == enterprise_id
+        )
+    )
+    return known or _kept(arrived, uploader, enterprise_id=enterprise_id)
+
+
+def confine(arrived: Arrived, only_role: str, uploader: User | None = None) -> Document:
+    """The row of a file that only staff with ``only_role`` may see, whoever sent it."""
+    return _kept(arrived, uploader, only_role=only_role)
+
+
+def _kept(arrived: Arrived, uploader: User | None, **owned: Any) -> Document:
     document = Document(
-        sha256=sha256,
-        filename=safe_filename(filename or "文件", media_type),
-        media_type=media_type,
-        size=size,
-        uploaded_by_id=uploader.id,
-        enterprise_id=enterprise_id,
+        sha256=arrived.sha256,
+        filename=arrived.filename,
+        media_type=arrived.media_type,
+        size=arrived.size,
+        uploaded_by_id=uploader.id if uploader else None,
+        **owned,
     )
     db.session.add(document)
-    record("document.store", document, uploader, sha256=sha256, size=size)
+    record("document.store", document, uploader, sha256=arrived.sha256, size=arrived.size)
     return document
 
 

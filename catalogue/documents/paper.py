@@ -13,8 +13,17 @@ from io import BytesIO
 from itertools import chain
 
 from reportlab.lib.colors import HexColor
+from reportlab.pdfbase.pdfdoc import (
+    PDFArray,
+    PDFDictionary,
+    PDFName,
+    PDFStream,
+    PDFString,
+    PDFZCompress,
+)
 from reportlab.pdfgen.canvas import Canvas
 
+from catalogue.documents import serif
 from catalogue.documents.fonts import Fonts, printable
 from catalogue.documents.typesetting import Face, Faces, faces, show
 
@@ -25,9 +34,12 @@ TOP, BOTTOM = 64.0, 774.0
 LEADING = 1.55
 
 INK, INK_2, RULE = HexColor("#1B1C1E"), HexColor("#4A4C50"), HexColor("#DBDAD5")
+SEAL = HexColor("#A81E1E")
 WASH, PINE, OCHRE = HexColor("#F7F6F2"), HexColor("#1E6644"), HexColor("#85500A")
 WHITE = HexColor("#FFFFFF")
 TAG_SIZE = 8.0
+# The share of the free width that stands at the left of a line.
+SHARES = {"left": 0.0, "centre": 0.5, "right": 1.0}
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,8 @@ class Tag:
 class Cell:
     """Text in a column of a row; ``x`` and ``width`` in points from the left margin.
 
-    A line break in ``text`` begins a new line; ``tag`` follows the last one.
+    A line break in ``text`` begins a new line; ``tag`` follows the last one. ``align`` is left,
+    right or centre. ``serif``: in outlines, where there are some for each of its characters.
     """
 
     text: str
@@ -53,6 +66,7 @@ class Cell:
     colour: HexColor = INK
     align: str = "left"
     tag: Tag | None = None
+    serif: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,17 +99,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Papers:
-    """Everything of one document: its rows, its title, and the lines that run on every page."""
+    """Everything of one document: its rows, its title, and the lines that run on every page.
+
+    ``digest`` is the hash that the foot shows: of the words, unless the document is about bytes
+    of its own. ``attachments`` are names and JSON.
+    """
 
     title: str
     rows: tuple[Row, ...]
     running: str
     foot: str
     author: str
+    digest: str = ""
+    attachments: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def sha256(self) -> str:
-        """The hash of the words, in order, one text a line; it stands in the foot."""
+        """The hash in the foot; of the words, in order, one text a line, if no other is given."""
+        if self.digest:
+            return self.digest
         words = "\n".join(chain.from_iterable(row.texts for row in self.rows))
         return hashlib.sha256(words.encode()).hexdigest()
 
@@ -131,6 +153,8 @@ def draw(papers: Papers, fonts: Fonts) -> bytes:
     canvas.setTitle(papers.title)
     canvas.setAuthor(papers.author)
     canvas.setCreator("")
+    if papers.attachments:
+        _attach(canvas, papers.attachments)
     digest = papers.sha256
     mark = f"内容摘要 SHA-256 {digest[:16]}…{digest[-8:]}"
     for number, placed in enumerate(pages, start=1):
@@ -140,6 +164,29 @@ def draw(papers: Papers, fonts: Fonts) -> bytes:
         canvas.showPage()
     canvas.save()
     return output.getvalue()
+
+
+def _attach(canvas: Canvas, attachments: Sequence[tuple[str, bytes]]) -> None:
+    """Put JSON files into the document, for readers that list attachments."""
+    document = canvas._doc  # noqa: SLF001 (ReportLab attaches no files by itself)
+    names = PDFArray([])
+    for index, (name, data) in enumerate(sorted(attachments)):
+        content = PDFStream(
+            PDFDictionary({"Type": PDFName("EmbeddedFile"), "Subtype": "/application#2Fjson"}),
+            data,
+            filters=[PDFZCompress],
+        )
+        specification = PDFDictionary(
+            {
+                "Type": PDFName("Filespec"),
+                "F": PDFString(name),
+                "UF": PDFString(name),
+                "AFRelationship": PDFName("Data"),
+                "EF": PDFDictionary({"F": document.Reference(content, f"attached{index}")}),
+            }
+        )
+        names.sequence += [PDFString(name), document.Reference(specification, f"file{index}")]
+    document.Catalog.Names = PDFDictionary({"EmbeddedFiles": PDFDictionary({"Names": names})})
 
 
 def _printable(text: str) -> str:
@@ -263,8 +310,12 @@ def _draw_cell(
         middle = placed.top + placed.row.pad + (index + 0.5) * step
         baseline = PAGE[1] - middle - 0.37 * cell.size
         width = face.width(line, cell.size)
-        x = LEFT + cell.x + (cell.width - width if cell.align == "right" else 0)
-        if line:
+        x = LEFT + cell.x + (cell.width - width) * SHARES[cell.align]
+        if line and cell.serif and serif.holds(line):
+            canvas.setFillColor(cell.colour)
+            middle_x = LEFT + cell.x + cell.width / 2 if cell.align == "centre" else None
+            serif.show(canvas, face, (x, baseline), line, cell.size, middle_x)
+        elif line:
             canvas.setFillColor(cell.colour)
             show(canvas, face, (x, baseline), line, cell.size)
         if cell.tag and placed.last and index == len(lines) - 1:

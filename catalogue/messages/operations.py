@@ -16,7 +16,7 @@ from catalogue.certificates.operations import waiting_changes
 from catalogue.certificates.rules import ACTS
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.enterprises.models import Membership, membership_of
-from catalogue.notices.models import Objection
+from catalogue.notices.models import NoticeCorrection, Objection
 from catalogue.working_days import UnknownYear, working_days_between
 
 LIMIT = 50
@@ -72,6 +72,7 @@ def waiting_for(user: User) -> list[Todo]:
         items += _queue(user, ("committee",), "去审定")
         items += _objections()
         items += _certificate_changes(user)
+        items += _corrections(user)
     far = datetime.max.replace(tzinfo=SHANGHAI)
     return sorted(items, key=lambda todo: (todo.closes_at or far, todo.title))
 
@@ -184,4 +185,20 @@ def _objections() -> Iterator[Todo]:
             "异议期间这一件不计入公示期满。",
             "去处理",
             url_for("notices.objections"),
+        )
+
+
+def _corrections(user: User) -> Iterator[Todo]:
+    """Those that somebody else asked for."""
+    count = db.session.scalar(
+        select(func.count()).where(
+            NoticeCorrection.state == "waiting", NoticeCorrection.asked_by_id != user.id
+        )
+    )
+    if count:
+        yield Todo(
+            f"{count} 处公示更正待确认",
+            "确认后发布新版，旧版和改动一直公开。",
+            "去确认",
+            url_for("notices.corrections.index"),
         )

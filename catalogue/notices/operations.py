@@ -1,4 +1,4 @@
-"""Publishing a notice, taking and deciding objections, closing what has run out quietly."""
+"""Publishing and correcting notices, taking and deciding objections, closing what ran out."""
 
 from __future__ import annotations
 
@@ -7,31 +7,47 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import select
 
+from catalogue import keys
 from catalogue.accounts.models import User
 from catalogue.applications.models import Application, StateChange
 from catalogue.applications.operations import advance, next_number
 from catalogue.audit.log import append
 from catalogue.audit.operations import record
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents.operations import Arrived, confine
 from catalogue.errors import Refused
-from catalogue.notices import rules
-from catalogue.notices.models import Notice, NoticeItem, Objection
+from catalogue.notices import rules, wording
+from catalogue.notices.models import (
+    Notice,
+    NoticeCorrection,
+    NoticeItem,
+    NoticeVersion,
+    Objection,
+    ObjectionFile,
+)
+from catalogue.policies.document import PolicyDocument
 from catalogue.policies.operations import document_of
 from catalogue.working_days import UnknownYear
 
 SERIES = "示范公示"
+OBJECTIONS = "示范异议"
 
 
 @dataclass(frozen=True)
 class Filing:
-    """What a person brings against an item; ``ground`` is a key of rules.GROUNDS."""
+    """What a person brings against an item; ``ground`` is a key of rules.GROUNDS.
+
+    ``sent_key`` is made with the form (rules.new_sent_key), so that it counts once.
+    """
 
     ground: str
     argument: str
     remedy: str
     contact: str | None = None
+    sent_key: str | None = None
 
 
 def publish(
@@ -57,21 +73,17 @@ def publish(
         notice,
         actor,
         number=notice.number,
-        sha256=notice.sha256,
+        sha256=notice.newest.sha256,
         applications=[a.number for a in applications],
     )
-    append("notice", notice.number, notice.sha256)
+    append("notice", notice.number, notice.newest.sha256)
     return notice
 
 
 def _draft(applications: Sequence[Application], now: datetime) -> Notice:
     opened = applications[0].round
     document = document_of(opened.policy)
-    quantity = document.notice_working_days
-    try:
-        span = rules.period(now, quantity.value, SHANGHAI)
-    except UnknownYear as error:
-        raise Refused(f"{error}，公示截止日无法推算，请待放假安排公布后再公示") from error
+    span = _period(now, document.notice_working_days.value)
     year = now.astimezone(SHANGHAI).year
     notice = Notice(
         number=f"{SERIES}〔{year}〕{next_number(SERIES, year)} 号",
@@ -80,14 +92,19 @@ def _draft(applications: Sequence[Application], now: datetime) -> Notice:
         published_at=now,
         opens_at=now,
         closes_at=span.closes_at,
-        working_days=quantity.value,
-        placeholder=quantity.placeholder,
-        counted=span.counted,
+        version=1,
         items=[_item(place, a) for place, a in enumerate(applications, start=1)],
     )
-    notice.content = _content(notice, applications)
-    notice.sha256 = rules.digest(notice.content)
+    content = _content(notice, applications, document, span.counted)
+    notice.versions = [_version(content, 1, now)]
     return notice
+
+
+def _period(now: datetime, working_days: int) -> rules.Period:
+    try:
+        return rules.period(now, working_days, SHANGHAI)
+    except UnknownYear as error:
+        raise Refused(f"{error}，公示截止日无法推算，请待放假安排公布后再公示") from error
 
 
 def _item(position: int, application: Application) -> NoticeItem:
@@ -102,15 +119,27 @@ def _item(position: int, application: Application) -> NoticeItem:
     )
 
 
-def _content(notice: Notice, applications: Sequence[Application]) -> dict[str, Any]:
+def _content(
+    notice: Notice,
+    applications: Sequence[Application],
+    document: PolicyDocument,
+    counted: list[dict[str, Any]],
+) -> dict[str, Any]:
+    days = document.notice_working_days
     return {
         "number": notice.number,
+        "version": 1,
         "title": notice.title,
+        "scheme": document.scheme,
+        "scheme_name": document.scheme_name,
+        "policy": document.version,
+        "text": wording.TEXT,
+        "contact": wording.CONTACT,
         "opens_at": notice.opens_at.astimezone(SHANGHAI).isoformat(),
         "closes_at": notice.closes_at.astimezone(SHANGHAI).isoformat(),
-        "working_days": notice.working_days,
-        "placeholder": notice.placeholder,
-        "counted": notice.counted,
+        "working_days": days.value,
+        "placeholder": days.placeholder,
+        "counted": counted,
         "items": [
             {
                 "position": item.position,
@@ -125,19 +154,210 @@ def _content(notice: Notice, applications: Sequence[Application]) -> dict[str, A
     }
 
 
-def file_objection(item: NoticeItem, filing: Filing, now: datetime | None = None) -> Objection:
+def _version(content: dict[str, Any], number: int, now: datetime) -> NoticeVersion:
+    data = rules.canonical(content)
+    key = keys.of(current_app.config)
+    return NoticeVersion(
+        version=number,
+        content=data.decode(),
+        sha256=rules.digest(content),
+        signature=key.sign(data),
+        certificate=key.pem,
+        published_at=now,
+    )
+
+
+def sign(version_id: int) -> None:
+    """Sign a version from before signatures were kept; a signed one stays as it is."""
+    version = db.session.get_one(NoticeVersion, version_id, with_for_update=True)
+    if version.signature is None:
+        key = keys.of(current_app.config)
+        version.signature = key.sign(version.content.encode())
+        version.certificate = key.pem
+        record("notice.sign", version.notice, None, version=version.version)
+
+
+# ------------------------------------------------------------------ corrections
+
+
+def ask_correction(
+    notice: Notice, actor: User, changes: dict[str, Any], reason: str
+) -> NoticeCorrection:
+    """Ask another person to publish ``changes`` (see wording.changes_of) as the next version.
+
+    Raises Refused when nothing changes, the notice has ended, an item has been decided, or another
+    correction waits.
+    """
+    locked = _lock_notice(notice.id)
+    _require_correctable(locked, changes)
+    waiting = db.session.scalar(
+        select(NoticeCorrection.id).where(
+            NoticeCorrection.notice_id == locked.id, NoticeCorrection.state == "waiting"
+        )
+    )
+    if waiting is not None:
+        raise Refused("这份公示已有一处更正等人确认，请先办完那一处")
+    correction = NoticeCorrection(
+        notice_id=locked.id,
+        base=locked.version,
+        changes=changes,
+        reason=_required(reason, "reason", "请写明更正的理由，理由会写进公示"),
+        asked_by_id=actor.id,
+    )
+    db.session.add(correction)
+    db.session.flush()
+    record("notice.correction.ask", locked, actor, correction=correction.id, base=correction.base)
+    return correction
+
+
+def _lock_notice(notice_id: int) -> Notice:
+    statement = (
+        select(Notice)
+        .where(Notice.id == notice_id)
+        .with_for_update(of=Notice)
+        .execution_options(populate_existing=True)
+    )
+    return db.session.scalars(statement).one()
+
+
+def _require_correctable(notice: Notice, changes: dict[str, Any]) -> None:
+    if notice.closed_at is not None:
+        raise Refused("公示已经结束，内容不再更正")
+    if not changes:
+        raise Refused("没有改动任何一处，请改了再提交", status=422)
+    ended = [
+        item.position
+        for item in notice.items
+        if item.outcome is not None and str(item.position) in changes.get("items", {})
+    ]
+    if ended:
+        listed = "、".join(str(position) for position in ended)
+        raise Refused(f"第 {listed} 件已经办结，不能再更正")
+
+
+def _required(text: str, field: str, problem: str) -> str:
+    text = text.strip()
+    if not text:
+        raise Refused(problem, field=field, status=422)
+    return text
+
+
+def why_not_confirm(correction: NoticeCorrection, actor: User) -> str | None:
+    """Why this person may not publish this correction, in words; None when they may."""
+    if correction.state != "waiting":
+        return "这处更正已经办理"
+    if not actor.has_role("approver"):
+        return "更正由审定人确认"
+    if correction.asked_by_id == actor.id:
+        return "这是您自己提的，须由另一人确认"
+    return None
+
+
+def confirm_correction(
+    correction: NoticeCorrection, actor: User, now: datetime | None = None
+) -> NoticeVersion:
+    """Publish the next version; its days begin anew when the policy says so.
+
+    Applications stay where they are, and so do objections. Raises Refused for the person who
+    asked, for one who is no approver, and when the notice has ended meanwhile.
+    """
+    now = now or utc_now()
+    notice = _lock_notice(correction.notice_id)
+    items = _lock_waiting([notice.id])
+    db.session.refresh(correction)
+    if problem := why_not_confirm(correction, actor):
+        raise Refused(problem)
+    _require_correctable(notice, correction.changes)
+    last = notice.newest
+    content = corrected_content(correction, last, now)
+    version = _version(content, last.version + 1, now)
+    version.correction_id = correction.id
+    correction.state, correction.decided_by_id, correction.decided_at = "confirmed", actor.id, now
+    db.session.flush()
+    notice.versions.append(version)
+    notice.version = version.version
+    notice.title = content["title"]
+    notice.opens_at = datetime.fromisoformat(content["opens_at"])
+    notice.closes_at = datetime.fromisoformat(content["closes_at"])
+    told = {item["position"]: item for item in content["items"]}
+    for item in items:
+        words = told[item.position]
+        item.name, item.model, item.firm = words["product"], words["model"], words["firm"]
+    db.session.flush()
+    record(
+        "notice.correct",
+        notice,
+        actor,
+        version=version.version,
+        sha256=version.sha256,
+        correction=correction.id,
+        reason=correction.reason,
+        closes_at=content["closes_at"],
+    )
+    append("notice", notice.number, version.sha256)
+    return version
+
+
+def corrected_content(
+    correction: NoticeCorrection, last: NoticeVersion, now: datetime
+) -> dict[str, Any]:
+    """What the next version says when the correction is confirmed at ``now``."""
+    document = document_of(correction.notice.round.policy)
+    span = None
+    if document.notice_restarts.value:
+        span = _period(now, last.body["working_days"])
+    return wording.corrected(
+        last.body,
+        correction.changes,
+        reason=correction.reason,
+        sha256=last.sha256,
+        opens_at=now.astimezone(SHANGHAI).isoformat(),
+        span=span,
+    )
+
+
+def decline_correction(correction: NoticeCorrection, actor: User, answer: str) -> None:
+    """End a correction unpublished: refused by another, or taken back by who asked."""
+    _lock_notice(correction.notice_id)
+    db.session.refresh(correction)
+    if correction.state != "waiting":
+        raise Refused("这处更正已经办理")
+    if actor.id != correction.asked_by_id and not actor.has_role("approver"):
+        raise Refused("更正由审定人确认", status=403)
+    correction.answer = _required(answer, "answer", "请写明理由")
+    correction.state, correction.decided_by_id = "declined", actor.id
+    correction.decided_at = utc_now()
+    record("notice.correction.decline", correction.notice, actor, correction=correction.id)
+
+
+# ------------------------------------------------------------------ objections
+
+
+def file_objection(
+    item: NoticeItem,
+    filing: Filing,
+    files: Sequence[Arrived] = (),
+    uploader: User | None = None,
+    now: datetime | None = None,
+) -> Objection:
     """Take an objection against one item while its notice runs; only that item then waits.
 
-    Raises Refused when the period is over or the item has been decided.
+    A form that was sent before gives the objection that it made then. Raises Refused when the
+    period is over or the item has been decided.
     """
     now = now or utc_now()
     locked = _lock_item(item.id)
+    if filing.sent_key and (known := _sent_before(filing.sent_key)):
+        return known
     if locked.outcome is not None or not locked.notice.takes_objections(now):
         raise Refused("公示期已经结束，不能再提异议")
+    year = now.astimezone(SHANGHAI).year
     objection = Objection(
         item_id=locked.id,
         application_id=locked.application_id,
+        number=f"{OBJECTIONS}〔{year}〕{next_number(OBJECTIONS, year)} 号",
         receipt_code=rules.new_receipt_code(),
+        sent_key=filing.sent_key,
         ground=filing.ground,
         argument=filing.argument,
         remedy=filing.remedy,
@@ -147,10 +367,18 @@ def file_objection(item: NoticeItem, filing: Filing, now: datetime | None = None
     db.session.add(objection)
     db.session.flush()
     record("objection.file", objection, None, ground=filing.ground, item=locked.id)
+    for position, arrived in enumerate(files, start=1):
+        document = confine(arrived, "approver", uploader)
+        objection.files.append(ObjectionFile(position=position, document=document))
+    db.session.flush()
     db.session.refresh(locked.application)
     if locked.application.state == "on_notice":
         advance(locked.application, "object", None)
     return objection
+
+
+def _sent_before(sent_key: str) -> Objection | None:
+    return db.session.scalar(select(Objection).where(Objection.sent_key == sent_key))
 
 
 def _lock_item(item_id: int) -> NoticeItem:

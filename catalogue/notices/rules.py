@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ GROUNDS = {
 }
 # An item leaves its notice in one of two ways.
 OUTCOMES = {"cleared": "公示无异议或异议不成立", "struck": "异议成立，不予通过"}
+MAX_FILES = 3
+MAX_FILE_BYTES = 6 * 1024 * 1024
 OBJECTION_STATES = {"open": "核查中", "upheld": "异议成立", "dismissed": "异议不成立"}
 OBJECTION_TAGS = {"open": "waiting", "upheld": "fail", "dismissed": "plain"}
 
@@ -28,6 +31,8 @@ CLOSING_HOUR = time(17, 0)
 # Without 0 O 1 I L, so that a code can be read out on the telephone.
 _LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _CODE_LENGTH = 20
+# Characters of base64.
+SENT_KEY_LENGTH = 24
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,16 @@ def new_receipt_code() -> str:
     letters = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
     groups = [letters[i : i + 5] for i in range(0, _CODE_LENGTH, 5)]
     return f"YY-{'-'.join(groups)}"
+
+
+def is_receipt_code(text: str) -> bool:
+    """Whether ``text`` has the form of a receipt code."""
+    return re.fullmatch(rf"YY(-[{_LETTERS}]{{5}}){{{_CODE_LENGTH // 5}}}", text) is not None
+
+
+def new_sent_key() -> str:
+    """An unguessable name (132 bits) for one form, so that it counts once however often sent."""
+    return secrets.token_urlsafe(SENT_KEY_LENGTH * 3 // 4)
 
 
 def title_of(round_title: str, scheme: str, scheme_name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from catalogue.policies.document import (
@@ -15,6 +15,7 @@ from catalogue.policies.document import (
     ContractLimits,
     Material,
     Quantity,
+    Ruling,
 )
 from catalogue.policies.facts import SCHEMA, Group
 from catalogue.policies.reader import NAME, Path, Reader
@@ -128,14 +129,19 @@ def stages_of(reader: Reader) -> tuple[str, ...]:
     return tuple(known)
 
 
-def quantity_of(reader: Reader, entry: Any, key: str, path: Path) -> Quantity:
-    """A whole number with its standing, such as the working days of a notice."""
+def quantity_of(
+    reader: Reader, entry: Any, key: str, path: Path, beside: Collection[str] = ()
+) -> Quantity:
+    """A whole number with its standing, such as the working days of a notice.
+
+    ``beside`` names the keys of the same entry that something else reads.
+    """
     if isinstance(entry, int) and not isinstance(entry, bool):
         entry = {key: entry}
     if not isinstance(entry, dict):
         reader.fault(f"应写成 {{{key}: 数, placeholder: …}}", *path)
         return Quantity(0, False)
-    for other in entry.keys() - {key, "placeholder", "note"}:
+    for other in entry.keys() - {key, "placeholder", "note", *beside}:
         reader.fault(f"这里没有 {other} 这个键", *path, other)
     value = reader.typed(entry.get(key), int, key, 0, path)
     if not 1 <= value <= 1000:
@@ -143,6 +149,18 @@ def quantity_of(reader: Reader, entry: Any, key: str, path: Path) -> Quantity:
     return Quantity(
         value, reader.flag(entry, "placeholder", path), reader.text(entry, "note", path, "")
     )
+
+
+def restart_of(reader: Reader) -> Ruling:
+    """Whether the days of a notice begin anew when it is corrected.
+
+    Unsaid means yes, so that nobody has less than the full period, and is a 示范参数.
+    """
+    entry, key = reader.source.data.get("notice"), "restart_on_correction"
+    if not isinstance(entry, dict) or entry.get(key) is None:
+        return Ruling(value=True, placeholder=True)
+    path = ("notice",)
+    return Ruling(reader.flag(entry, key, path), reader.flag(entry, "placeholder", path))
 
 
 def promised_of(reader: Reader) -> dict[str, Quantity]:

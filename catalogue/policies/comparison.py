@@ -344,6 +344,8 @@ class _Pair:
         if old.stages != new.stages:
             yield Change("办理环节", Side(_stages(old)), Side(_stages(new)))
         yield from _days("公示", old.notice_working_days, new.notice_working_days, "个工作日")
+        if old.notice_restarts != new.notice_restarts:
+            yield Change("公示更正", _restarting(old), _restarting(new))
         yield from _days("有效期", old.validity_years, new.validity_years, "年", longer="有效更久")
         for stage in STAGES:
             promised = (old.promised_days.get(stage), new.promised_days.get(stage))
@@ -481,6 +483,11 @@ def _limit(contracts: int) -> str:
 
 def _quantity(found: Quantity | None, unit: str) -> Side | None:
     return Side(f"{found.value} {unit}", placeholder=found.placeholder) if found else None
+
+
+def _restarting(document: PolicyDocument) -> Side:
+    found = document.notice_restarts
+    return Side(found.on_notice, placeholder=found.placeholder)
 
 
 def _days(

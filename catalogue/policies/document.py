@@ -204,6 +204,19 @@ class Quantity:
 
 
 @dataclass(frozen=True)
+class Ruling:
+    """A yes or no with its standing, such as whether a corrected notice runs anew."""
+
+    value: bool
+    placeholder: bool
+
+    @property
+    def on_notice(self) -> str:
+        """What it means for a notice."""
+        return "更正后重新计算公示期" if self.value else "更正后公示期不变"
+
+
+@dataclass(frozen=True)
 class Column:
     """One more thing that this policy asks of each contract, read as ``contracts[].id``."""
 
@@ -272,6 +285,7 @@ class PolicyDocument:
     contracts: ContractLimits | None
     stages: tuple[str, ...]
     notice_working_days: Quantity
+    notice_restarts: Ruling
     validity_years: Quantity | None
     promised_days: Mapping[str, Quantity]
     worksheet: tuple[Line, ...]

@@ -40,7 +40,7 @@ SECTIONS = {
     "contracts": "min max article | columns",
     "columns": "id label type | required hint options",
     "stages": "",
-    "notice": "working_days | placeholder note",
+    "notice": "working_days | restart_on_correction placeholder note",
     "validity_years": "years | placeholder note",
     "promised_days": "working_days | placeholder note",
     "pays": "",

@@ -13,6 +13,7 @@ from catalogue.policies.asked import (
     materials_of,
     promised_of,
     quantity_of,
+    restart_of,
     stages_of,
 )
 from catalogue.policies.conditions import rules_of, split_of, unused_parameters, worksheet_of
@@ -219,7 +220,10 @@ def parse(text: str) -> PolicyDocument:
         materials=materials,
         contracts=contracts,
         stages=stages_of(reader),
-        notice_working_days=quantity_of(reader, data.get("notice"), "working_days", ("notice",)),
+        notice_working_days=quantity_of(
+            reader, data.get("notice"), "working_days", ("notice",), ("restart_on_correction",)
+        ),
+        notice_restarts=restart_of(reader),
         validity_years=validity and quantity_of(reader, validity, "years", ("validity_years",)),
         promised_days=promised_of(reader),
         worksheet=worksheet,

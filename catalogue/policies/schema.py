@@ -28,6 +28,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "placeholder": FLAG,
     "required": FLAG,
     "pays": FLAG,
+    "restart_on_correction": FLAG,
     "from": DAY,
     "to": DAY,
     "today": DAY,
@@ -67,6 +68,7 @@ DESCRIBED = {
     "formula": "由 round 算出的参数（CEL）",
     "unit": "元、比例、天，或计数的单位",
     "from_unit": "分档表起点的单位；不写是元",
+    "restart_on_correction": "更正公示后是否重新计算公示期；不写就重新计算，标示范参数",
     "confidence": "可信度：见 转 二手 推 缺",
     "placeholder": "没有公开文字的示范参数",
 }

@@ -54,7 +54,7 @@ def kit(session: Any, client: FlaskClient, tmp_path: Path) -> Path:
     (tmp_path / "certificate.pdf").write_bytes(paper.data)
     notice = session.scalars(select(Notice)).one()
     (tmp_path / "notice.json").write_bytes(client.get(f"/notices/{notice.id}/signed.json").data)
-    assert log.find(notice.number)[0].sha256 == notice.sha256
+    assert log.find(notice.number)[0].sha256 == notice.newest.sha256
     record = client.get(f"/applications/{application.number}/record.json")
     (tmp_path / "record.json").write_bytes(record.data)
     assert key.root_pem == (tmp_path / "root.pem").read_text()
