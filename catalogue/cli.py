@@ -27,6 +27,7 @@ from catalogue.funds import operations as funds
 from catalogue.listings import commands as import_listings
 from catalogue.notices import operations as notices
 from catalogue.policies import operations as policies
+from catalogue.statistics import open_data_files
 
 
 def register(app: Flask) -> None:
@@ -59,10 +60,12 @@ def check() -> None:
 @click.command("daily")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="As of the end of this day.")
 def daily(day: datetime | None) -> None:
-    """Close the notices whose period is over and sign the day's statuses, as the clock does."""
+    """Close the notices whose period is over, sign the day's statuses, ask for its open data."""
     now = utc_now() if day is None else datetime.combine(day.date(), time.max, SHANGHAI)
     closed = notices.close_due(now)
-    status_files.make(now.astimezone(SHANGHAI).date(), keys.of(current_app.config))
+    today = now.astimezone(SHANGHAI).date()
+    status_files.make(today, keys.of(current_app.config))
+    open_data_files.ask_for(today)
     db.session.commit()
     click.echo(f"{closed} cleared; the worker concludes them.")
 

@@ -236,7 +236,11 @@ def _footer() -> list[dict[str, Any]]:
         },
         {
             "title": "公开",
-            "links": [link("产品目录", "listings.catalogue"), link("公示公告", "notices.notices")],
+            "links": [
+                link("产品目录", "listings.catalogue"),
+                link("公示公告", "notices.notices"),
+                link("开放数据", "statistics.open_data.page"),
+            ],
         },
         {
             "title": "核验",

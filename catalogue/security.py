@@ -40,8 +40,8 @@ LIMITS = {
     "policies.trial.self_check": ("30 per minute", ["POST"]),
     "policies.trial.what_if": ("30 per minute", ["POST", "GET"]),
 }
-# All resources of the open API together, per address.
-OPEN = "/api/"
+# All resources of the open API and its files together, per address.
+OPEN = ("/api/", "/open-data/")
 OPEN_LIMIT = "300 per minute"
 # Any site may read what is open to all; its script may see what a polite reader needs.
 OPEN_HEADERS = {

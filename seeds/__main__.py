@@ -22,6 +22,7 @@ from catalogue.notices import operations as notices
 from catalogue.policies import operations as policies
 from catalogue.policies.models import Round
 from catalogue.reviews import operations as reviews
+from catalogue.statistics import open_data_files
 from seeds import firms, people, stories
 
 FOLDER = Path(__file__).parent
@@ -94,12 +95,18 @@ def seed(password: str, *, quiet: bool = False) -> None:
     db.session.commit()
     listings.load_synonyms(FOLDER / "synonyms.yaml", people.staff("administrator"))
     db.session.commit()
+    # Yesterday's open data, so that today's says what changed since.
+    today = utc_now().astimezone(SHANGHAI).date()
+    open_data_files.ask_for(today - timedelta(days=1))
     enterprises = firms.seed(password)
     cast = _Cast(rounds, enterprises)
     with tqdm(total=len(STATES) * PER_STATE, desc="demo applications", disable=quiet) as bar:
         cast.play(bar.update)
     for scheme in sorted(KINDS.keys() - set(SCHEMES)):
         cast.submitted(scheme)
+    open_data_files.ask_for(today)
+    db.session.commit()
+    stories.run_jobs()
 
 
 def _rounds() -> dict[str, Round]:

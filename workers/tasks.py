@@ -17,6 +17,7 @@ from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.notices import operations as notices
 from catalogue.policies import backtest_runs
 from catalogue.policies import operations as policies
+from catalogue.statistics import open_data_files
 
 HANDLERS: dict[str, Callable[[int], None]] = {
     CHECK: applications.check,
@@ -25,6 +26,7 @@ HANDLERS: dict[str, Callable[[int], None]] = {
     backtest_runs.KIND: backtest_runs.run_chunk,
     "sign_notice": notices.sign,
     policies.REPLAY: policies.replay_chunk,
+    open_data_files.KIND: open_data_files.make,
 }
 
 
@@ -39,10 +41,12 @@ def sweep(celery: Celery) -> int:
 
 
 def daily() -> int:
-    """Close the notices whose time has come; sign the statuses of the day."""
+    """Close the notices whose time has come; sign the statuses and ask for the files of the day."""
     now = utc_now()
+    today = now.astimezone(SHANGHAI).date()
     closed = notices.close_due(now)
-    status_files.make(now.astimezone(SHANGHAI).date(), keys.of(current_app.config))
+    status_files.make(today, keys.of(current_app.config))
+    open_data_files.ask_for(today)
     db.session.commit()
     return closed
 

@@ -97,10 +97,11 @@ def _kept(arrived: Arrived, uploader: User | None, **owned: Any) -> Document:
 
 
 def store_generated(
-    data: bytes, filename: str, media_type: str, enterprise_id: int | None = None
+    data: bytes | BinaryIO, filename: str, media_type: str, enterprise_id: int | None = None
 ) -> Document:
-    """Keep a file that the portal itself made."""
-    staged, sha256, size = files.receive(_folder(), BytesIO(data), limit=2**31)
+    """Keep a file that the portal itself made; one too large for the memory comes as a stream."""
+    stream = BytesIO(data) if isinstance(data, bytes) else data
+    staged, sha256, size = files.receive(_folder(), stream, limit=2**31)
     files.keep(_folder(), staged, sha256)
     document = Document(
         sha256=sha256,

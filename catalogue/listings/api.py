@@ -211,12 +211,9 @@ def _place(operation: Operation, texts: Sequence[str]) -> Any:
     return place
 
 
-def listed(
-    asked: Asked,
-    statement: Select[Any],
-    key: Any,
-    as_item: Callable[..., Json],
-) -> Response:
+def paged(
+    asked: Asked, statement: Select[Any], key: Any, as_item: Callable[..., Json]
+) -> tuple[list[Json], str | None]:
     """One page of a statement, the greatest ``key`` (a unique column) first, and the next address.
 
     The place of a page is a key, not a count: rows that come or go meanwhile neither repeat nor
@@ -228,7 +225,15 @@ def listed(
     rows = db.session.execute(statement.order_by(key.desc()).limit(limit + 1)).unique().all()
     shown = rows[:limit]
     more = asked.next_url(getattr(shown[-1][0], key.key)) if len(rows) > limit else None
-    return linked(as_response({"items": [as_item(*row) for row in shown], "next": more}), more)
+    return [as_item(*row) for row in shown], more
+
+
+def listed(
+    asked: Asked, statement: Select[Any], key: Any, as_item: Callable[..., Json]
+) -> Response:
+    """The answer of a list: one page as ``items``, and the address of the next as ``next``."""
+    items, more = paged(asked, statement, key, as_item)
+    return linked(as_response({"items": items, "next": more}), more)
 
 
 def linked(response: Response, more: str | None) -> Response:
@@ -251,6 +256,11 @@ def as_response(body: Any) -> Response:
 def dumped(body: Any) -> bytes:
     """JSON as every part of the open data writes it: UTF-8, no spaces, the order as given."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def path_of(endpoint: str, **values: Any) -> str:
+    """The path of a page on this site; a worker, who has no request, gets the same."""
+    return current_app.url_map.bind("localhost").build(endpoint, values)
 
 
 def moment_text(at: datetime | None) -> str | None:

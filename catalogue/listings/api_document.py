@@ -112,8 +112,6 @@ def _described(operation: Operation) -> Json:
         "404": shared("Missing"),
         "429": shared("TooMany"),
     }
-    if "{" not in operation.path:
-        del answers["404"]
     return {
         "operationId": operation.name,
         "summary": operation.summary,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, Response, abort, request, url_for
+from flask import Blueprint, Response, abort, request
 from sqlalchemy import select
 
 from catalogue.database import db
@@ -19,6 +19,7 @@ from catalogue.listings.api import (
     as_response,
     day_text,
     linked,
+    path_of,
     resource,
     unreadable,
 )
@@ -261,5 +262,5 @@ def as_record(entry: Listing) -> shape.Json:
         "state": entry.status,
         "removed_on": day_text(entry.removed_on),
         "removed_reason": entry.removed_reason,
-        "url": url_for("listings.product", number=entry.number),
+        "url": path_of("listings.product", number=entry.number),
     }

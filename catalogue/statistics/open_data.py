@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from flask import url_for
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import contains_eager, lazyload
 
@@ -16,7 +15,7 @@ from catalogue.certificates.models import Certificate
 from catalogue.database import SHANGHAI
 from catalogue.funds.models import Award
 from catalogue.listings import api_schema as shape
-from catalogue.listings.api import day_text, moment_text
+from catalogue.listings.api import day_text, moment_text, path_of
 from catalogue.notices import rules as notice_rules
 from catalogue.notices.models import Notice, NoticeItem, Objection
 from catalogue.policies.document import SCHEMES
@@ -111,7 +110,7 @@ def notice_record(notice: Notice) -> Json:
         "placeholder": notice.placeholder,
         "closed_at": moment_text(notice.closed_at),
         "sha256": notice.sha256,
-        "url": url_for("notices.show", notice_id=notice.id),
+        "url": path_of("notices.show", notice_id=notice.id),
     }
 
 
@@ -234,8 +233,8 @@ def policy_record(policy: Policy) -> Json:
         "published_at": moment_text(policy.published_at),
         "placeholders": [each.label for each in parameters if each.placeholder],
         "sha256": policy.sha256,
-        "text_url": url_for("policies.text", **named),
-        "url": url_for("policies.version", **named),
+        "text_url": path_of("policies.text", **named),
+        "url": path_of("policies.version", **named),
     }
 
 
@@ -331,7 +330,7 @@ def award_record(award: Award, notice_id: int) -> Json:
         "decided_on": day_text(_day(award.committed_at)),
         "policy_version": award.policy_version,
         "notice": notice_id,
-        "notice_url": url_for("notices.show", notice_id=notice_id),
+        "notice_url": path_of("notices.show", notice_id=notice_id),
     }
 
 
@@ -387,7 +386,7 @@ def certificate_record(certificate: Certificate, on: date) -> Json:
         "valid": standing.valid,
         "sentence": standing.sentence,
         "file_sha256": certificate.file_sha256,
-        "url": url_for("certificates.show", number=certificate.number),
+        "url": path_of("certificates.show", number=certificate.number),
     }
 
 

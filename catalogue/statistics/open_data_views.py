@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, request
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    url_for,
+)
 from sqlalchemy import select
 
 from catalogue.accounts.access import public
@@ -12,17 +21,23 @@ from catalogue.certificates.models import Certificate
 from catalogue.certificates.operations import check_number
 from catalogue.certificates.rules import normal_number
 from catalogue.database import db
+from catalogue.documents.operations import open_document
 from catalogue.funds.models import Award, Budget
 from catalogue.listings import api_schema as shape
 from catalogue.listings.api import (
     CURSOR,
     LIMIT,
+    OPERATIONS,
     ROOT,
     Asked,
     Parameter,
     as_response,
+    day_text,
     key_parameter,
+    linked,
     listed,
+    paged,
+    path_of,
     resource,
 )
 from catalogue.listings.api_document import About, document
@@ -33,11 +48,31 @@ from catalogue.policies.models import Policy, Round
 from catalogue.policies.operations import all_versions, governing, versions_of
 from catalogue.policies.reader import VERSION
 from catalogue.reviews import overrides as overrides_room
-from catalogue.statistics import open_data
+from catalogue.statistics import open_data, open_data_ocds
+from catalogue.statistics import open_data_files as files
+from catalogue.statistics.models import DataFile
+from catalogue.statistics.open_data_ocds import LICENCE
 
 bp = Blueprint("open_data", __name__)
 
-LICENCE = {"name": "CC BY 4.0", "url": "https://creativecommons.org/licenses/by/4.0/"}
+DATA_FILE = shape.named(
+    "DataFile",
+    shape.record(
+        "一个每日文件",
+        {
+            "name": shape.text("文件名"),
+            "dataset": shape.text("数据集"),
+            "day": shape.day("哪一天的"),
+            "kind": shape.text("whole 全部；changes 变动", enum=["whole", "changes"]),
+            "since": shape.day("变动文件与哪一天的相比", null=True),
+            "format": shape.text("格式", enum=["jsonl", "csv", "ocds"]),
+            "records": shape.whole("几条"),
+            "size": shape.whole("几个字节"),
+            "sha256": shape.text("文件的哈希"),
+            "url": shape.text("下载的地址"),
+        },
+    ),
+)
 ABOUT = (
     "《创新产品推荐目录》门户的公开数据：目录条目、公示、证书状态、事项与政策版本、申报批次、"
     "核定资金、不予采用的核验项。只读，不需登记；每个地址每分钟 300 次。"
@@ -239,10 +274,97 @@ def award(asked: Asked) -> shape.Json:
     return open_data.award_record(*found) if found is not None else abort(404)
 
 
+@resource(bp, "/releases", "核定的资金，按 OCDS 1.1", open_data_ocds.PACKAGE, LIMIT, CURSOR)
+def releases(asked: Asked) -> Response:
+    """One page of awards as a release package."""
+    found, more = paged(asked, open_data.awards(), Award.id, open_data_ocds.release)
+    if not found:
+        # The standard knows no empty package.
+        abort(404)
+    path = request.full_path.rstrip("?")
+    return linked(as_response(open_data_ocds.package(path, shanghai_day(), found, more)), more)
+
+
+@resource(
+    bp,
+    "/files",
+    "每日文件，新的在前",
+    shape.page_of(DATA_FILE),
+    Parameter(
+        "dataset", "只要这一数据集的", {"type": "string", "enum": list(files.BY_NAME)}, "listings"
+    ),
+    LIMIT,
+    CURSOR,
+)
+def all_files(asked: Asked) -> Response:
+    """One page of the daily files."""
+    statement = select(DataFile)
+    if asked["dataset"]:
+        statement = statement.where(DataFile.dataset == asked["dataset"])
+    return listed(asked, statement, DataFile.id, _file_record)
+
+
+def _file_record(file: DataFile) -> shape.Json:
+    return {
+        "name": file.name,
+        "dataset": file.dataset,
+        "day": day_text(file.day),
+        "kind": file.kind,
+        "since": day_text(file.since),
+        "format": file.format,
+        "records": file.records,
+        "size": file.document.size,
+        "sha256": file.document.sha256,
+        "url": path_of("statistics.open_data.file", name=file.name),
+    }
+
+
 @resource(bp, "/overrides", "不予采用的核验项，按政策版本和规则", open_data.OVERRIDES)
 def overrides(asked: Asked) -> shape.Json:
     """How often each rule was set aside."""
     return open_data.override_records(overrides_room.figures())
+
+
+# ---------------------------------------------------------------- the page and its files
+
+
+@bp.get("/open-data")
+@public
+def page() -> Any:
+    """What there is, how to fetch it, and what each field means."""
+    return render_template(
+        "statistics/open_data.html",
+        datasets=files.DATASETS,
+        newest=files.newest(),
+        changes=files.CHANGES,
+        kind_words=shape.kind_words,
+        operations=OPERATIONS,
+        root=ROOT,
+        base=request.url_root.rstrip("/"),
+        licence=LICENCE,
+    )
+
+
+@bp.get("/open-data/<name>")
+@public
+def file(name: str) -> Any:
+    """A daily file; a name without its day leads to the newest."""
+    found = files.named(name) or abort(404)
+    if found.name != name:
+        return redirect(url_for(".file", name=found.name), code=302)
+    document = found.document
+    response = send_file(
+        open_document(document),
+        mimetype=files.MEDIA_TYPES[found.format],
+        as_attachment=True,
+        download_name=found.name,
+        etag=document.sha256,
+        conditional=False,
+    )
+    response.content_length = document.size
+    # A published file never changes.
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response.make_conditional(request)
 
 
 @bp.get(f"{ROOT}/openapi.json")

@@ -15,7 +15,6 @@ from sqlalchemy import event, select
 
 from catalogue import create_app, security
 from catalogue.certificates.models import Certificate
-from catalogue.certificates.operations import revoke
 from catalogue.config import Config
 from catalogue.database import db
 from catalogue.embedded import Services
@@ -23,6 +22,7 @@ from catalogue.listings import follow
 from catalogue.listings.api_schema import SCHEMAS
 from catalogue.listings.models import Listing
 from catalogue.listings.operations import import_rows, remove, shanghai_day
+from seeds import stories
 from tests import builders
 
 ROOT = "/api/v1"
@@ -186,7 +186,8 @@ def test_who_has_the_answer_is_sent_none_until_it_changes(
     assert again.status_code == 304 and not again.data
     assert client.head(address).headers["ETag"]
     found = db.session.scalars(select(Certificate).where(Certificate.number == number)).one()
-    revoke(found, builders.user("approver"), "发现材料不实")
+    people = (builders.user("reviewer"), builders.user("approver"))
+    stories.change_certificate(found.application, "revoked", people, "发现材料不实")
     db.session.commit()
     changed = client.get(address, headers=tag)
     assert changed.status_code == 200
