@@ -99,7 +99,12 @@ STAFF_NAVIGATION = {
         ("禁止申报", "enterprises.exclusions"),
         ("同义词", "listings.synonyms.index"),
     ),
-    "buyer": (("产品目录", "listings.catalogue"), ("公示公告", "notices.notices")),
+    "buyer": (
+        ("产品目录", "listings.catalogue"),
+        ("按需求找", "listings.need.page"),
+        ("采购档案", "listings.frozen.index"),
+        ("公示公告", "notices.notices"),
+    ),
 }
 # The entry for those pages of a room that have none of their own.
 STANDS_FOR = {"funds": "funds.lists", "policies": "policies.schemes"}
@@ -247,6 +252,7 @@ def _footer() -> list[dict[str, Any]]:
             "links": [
                 link("证书核验", "certificates.check"),
                 link("公开存证簿", "certificates.log.entries"),
+                link("采购档案首页核验", "listings.frozen.check"),
                 link("离线核验", "certificates.offline.page"),
             ],
         },
@@ -294,6 +300,7 @@ def register(app: Flask) -> None:
                 "role_label": current_user.role_label,
                 "sign_out_url": url_for("accounts.sign_out"),
                 "url": url_for("messages.home"),
+                "buys": current_user.has_role("buyer"),
             }
         return {
             **plain,

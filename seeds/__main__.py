@@ -23,7 +23,7 @@ from catalogue.policies import operations as policies
 from catalogue.policies.models import Round
 from catalogue.reviews import operations as reviews
 from catalogue.statistics import open_data_files
-from seeds import firms, people, stories
+from seeds import buyers, firms, people, stories
 
 FOLDER = Path(__file__).parent
 KINDS = {
@@ -104,6 +104,7 @@ def seed(password: str, *, quiet: bool = False) -> None:
         cast.play(bar.update)
     for scheme in sorted(KINDS.keys() - set(SCHEMES)):
         cast.submitted(scheme)
+    buyers.seed()
     open_data_files.ask_for(today)
     db.session.commit()
     stories.run_jobs()

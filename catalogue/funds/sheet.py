@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import xlsxwriter
 
+from catalogue.documents.cells import DANGEROUS, looks_like_formula, text_cell
 from catalogue.money import money_words
 
 HEAD = (
@@ -49,9 +50,6 @@ MEDIA_TYPES = {
 MAX_LINES = 1_000_000
 # Shanghai has had no summer time since 1991, so the fixed offset is the zone.
 _BEIJING_HOURS = 8
-
-# What a spreadsheet may take for a formula or a command (OWASP CSV injection), full width too.
-DANGEROUS = tuple("=+-@\t\r\n\x00＝＋－＠｜|%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +124,6 @@ def _cells(position: int, line: Line) -> tuple[Any, ...]:
 def yuan(fen: int) -> Decimal:
     """Fen as yuan, exact, with two decimals."""
     return Decimal(fen).scaleb(-2)
-
-
-def looks_like_formula(text: str) -> bool:
-    """Whether a spreadsheet might run ``text`` instead of showing it."""
-    return text.startswith(DANGEROUS) or text.lstrip().startswith(DANGEROUS)
 
 
 @dataclass
@@ -253,12 +246,6 @@ def _about(book: Any, about: About, count: _Count, held: int, styles: dict[str, 
     for row, (name, value) in enumerate(_facts(about, count, held)):
         page.write_string(row, 0, name)
         page.write_string(row, 1, value, styles["wrap"])
-
-
-def text_cell(value: str) -> str:
-    """``value`` for a CSV cell: formula-looking text gets an apostrophe, NUL never passes."""
-    value = value.replace("\x00", "")
-    return f"'{value}" if looks_like_formula(value) else value
 
 
 def as_csv(lines: Iterable[Line], about: About) -> Made:

@@ -25,3 +25,9 @@ class SynonymForm(PostedForm):
     def lines(self) -> list[str]:
         """The words as typed, one a line."""
         return (self.words.data or "").splitlines()
+
+
+class FreezeForm(PostedForm):
+    """What the frozen search is for, in the owner's own words."""
+
+    purpose = StringField("用途", [Length(max=120, message="最多 120 个字"), visible_text])

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from catalogue.accounts.models import User
 from catalogue.database import Keyed, db, frozen_columns, guard, utc_now
+from catalogue.listings.frozen import NUMBER as FROZEN_NUMBER
 
 NUMBER = re.compile(r"(SHCP|SL)-[0-9]{4}-[0-9]{4,9}")
 KINDS = {"equipment": "首台套装备", "software": "首版次软件", "material": "首批次新材料"}
@@ -137,3 +138,130 @@ class Synonym(Keyed, db.Model):
 
 
 frozen_columns(Synonym.__table__, ("created_at",))
+
+
+class Frozen(Keyed, db.Model):
+    """What a buyer saw at a moment, kept word for word: a search, a need or a comparison.
+
+    ``content`` is what ``sha256`` was taken of and ``signature`` made over; it does not say who
+    saw it. ``purpose`` is the owner's own note and no part of it.
+    """
+
+    __tablename__ = "frozen"
+    number: Mapped[str] = mapped_column(unique=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    kind: Mapped[str]
+    purpose: Mapped[str] = mapped_column(default="")
+    content: Mapped[dict[str, Any]]
+    sha256: Mapped[str] = mapped_column(unique=True)
+    signature: Mapped[str]
+    certificate: Mapped[str]
+    frozen_at: Mapped[datetime]
+    owner: Mapped[User] = relationship(lazy="joined")
+    __table_args__ = (
+        Index("ix_frozen_owner_id", "owner_id", "id"),
+        CheckConstraint(f"number ~ '^{FROZEN_NUMBER.pattern}$'", name="number"),
+        CheckConstraint("kind IN ('search','need','comparison')", name="kind"),
+        CheckConstraint("length(purpose) <= 120", name="purpose"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),
+        CheckConstraint("content->>'number' = number AND content->>'kind' = kind", name="content"),
+    )
+
+    def owned_by(self, user: User) -> bool:
+        """Whether ``user`` froze it; the content itself is for whoever holds the number."""
+        return bool(user.is_authenticated and user.id == self.owner_id)
+
+
+frozen_columns(
+    Frozen.__table__,
+    (
+        "number",
+        "owner_id",
+        "kind",
+        "purpose",
+        "content",
+        "sha256",
+        "signature",
+        "certificate",
+        "frozen_at",
+    ),
+)
+
+
+class SavedSearch(Keyed, db.Model):
+    """A search whose changes a person wants by mail, ``daily`` or ``weekly``, until ``ended_at``.
+
+    ``seen`` holds, by number, what the last mail (or the start) knew; ``checked_for`` the last
+    period that was looked at. ``token`` ends it without a sign-in.
+    """
+
+    __tablename__ = "saved_search"
+    owner_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    address: Mapped[str]
+    words: Mapped[list[Any]]
+    frequency: Mapped[str]
+    token: Mapped[str] = mapped_column(unique=True)
+    seen: Mapped[dict[str, Any]]
+    checked_for: Mapped[date]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
+    owner: Mapped[User] = relationship(lazy="joined")
+    __table_args__ = (
+        Index("ix_saved_search_owner_id", "owner_id", "id"),
+        Index(
+            "uq_saved_search_live",
+            "owner_id",
+            "address",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_saved_search_due", "checked_for", postgresql_where=text("ended_at IS NULL")),
+        CheckConstraint("frequency IN ('daily','weekly')", name="frequency"),
+        CheckConstraint("length(token) >= 22", name="token"),
+        CheckConstraint("length(address) BETWEEN 1 AND 4000", name="address"),
+        CheckConstraint("ended_at IS NULL OR ended_at >= created_at", name="ended"),
+    )
+
+
+frozen_columns(
+    SavedSearch.__table__, ("owner_id", "address", "words", "frequency", "token", "created_at")
+)
+
+
+class Digest(Keyed, db.Model):
+    """The mail of one saved search for one period: made once, sent at most once.
+
+    ``sending`` is committed before the mail goes out, so that a worker that dies on the way
+    leaves a mail unsent rather than twice sent.
+    """
+
+    __tablename__ = "digest"
+    saved_search_id: Mapped[int] = mapped_column(ForeignKey(SavedSearch.id))
+    period: Mapped[date]
+    changes: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(default="made")
+    made_at: Mapped[datetime] = mapped_column(default=utc_now)
+    sent_at: Mapped[datetime | None]
+    saved_search: Mapped[SavedSearch] = relationship(lazy="joined")
+    __table_args__ = (
+        UniqueConstraint("saved_search_id", "period"),
+        CheckConstraint("state IN ('made','sending','sent')", name="state"),
+        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
+    )
+
+
+frozen_columns(Digest.__table__, ("saved_search_id", "period", "changes", "made_at"))
+guard(
+    Digest.__table__,
+    "digest_once",
+    """CREATE FUNCTION digest_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.state = 'sent' AND NEW.state <> 'sent' THEN
+    RAISE EXCEPTION 'a digest is sent once' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER digest_once BEFORE UPDATE ON digest
+FOR EACH ROW EXECUTE FUNCTION digest_once();""",
+    "DROP TRIGGER IF EXISTS digest_once ON digest; DROP FUNCTION IF EXISTS digest_once();",
+)

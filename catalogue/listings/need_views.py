@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Blueprint, render_template, request, url_for
 
@@ -15,6 +14,7 @@ from catalogue.listings.figures import MEETS, MISSES, UNKNOWN
 from catalogue.listings.models import KINDS
 from catalogue.listings.need import MAX_ROWS, RELATIONS, Answer, Candidate, Need, read
 from catalogue.listings.operations import shanghai_day
+from catalogue.listings.presenting import need_url
 from catalogue.listings.search import status_of
 from catalogue.products.taxonomies import domains
 
@@ -48,15 +48,9 @@ def page() -> Any:
         compared=COMPARED,
         shown=SHOWN,
         exact_url=_exact_url(need, found),
-        need_url=need_url(need),
+        freeze_url=need_url(need, "listings.frozen.new", kind="need"),
     )
     return body, 422 if faulty else 200
-
-
-def need_url(need: Need) -> str:
-    """The one spelling of a need's address."""
-    query = urlencode(need.pairs)
-    return url_for("listings.need.page") + (f"?{query}" if query else "")
 
 
 def _exact_url(need: Need, found: Candidates | None) -> str | None:

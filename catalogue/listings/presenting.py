@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import url_for
 
@@ -13,6 +14,7 @@ from catalogue.listings import filters
 from catalogue.listings.compare import Row, figure_rows, ordered
 from catalogue.listings.filters import DROP, FILTERS, LIMIT, UNKNOWN, total_without, without
 from catalogue.listings.models import KINDS, Listing
+from catalogue.listings.need import Need
 from catalogue.listings.product import SAMPLE, TAGS, days_left, first_purchase, state_of
 from catalogue.listings.search import Hit, Page, Piece, Reason, Search, status_of
 from catalogue.listings.words import figure_text
@@ -63,6 +65,25 @@ def chips(search: Search) -> list[dict[str, str]]:
         {"label": label, "remove_url": catalogue_url(without(search, name, value))}
         for name, value, label in chosen
     ]
+
+
+def chosen_words(search: Search) -> list[str]:
+    """What a search asks, each condition in words."""
+    words = [f"“{search.q}”"] if search.q else []
+    words += [
+        f"{each.title}　{'、'.join(each.label(value) for value in search.chosen[each.name])}"
+        for each in FILTERS
+        if search.chosen.get(each.name)
+    ]
+    words += [str(limit) for limit in search.limits]
+    words += [f"不用同义词“{word}”" for word in search.dropped]
+    return words
+
+
+def need_url(need: Need, endpoint: str = "listings.need.page", **parts: Any) -> str:
+    """The one spelling of a need's address, or of another page about it."""
+    query = urlencode(need.pairs)
+    return url_for(endpoint, **parts) + (f"?{query}" if query else "")
 
 
 def sorts(search: Search) -> list[dict[str, Any]]:

@@ -13,7 +13,14 @@ from sqlalchemy import select
 from catalogue.accounts.access import public
 from catalogue.audit.operations import trail
 from catalogue.database import db
-from catalogue.listings import api_views, filters, need_views, presenting, synonym_views
+from catalogue.listings import (
+    api_views,
+    filters,
+    frozen_views,
+    need_views,
+    presenting,
+    synonym_views,
+)
 from catalogue.listings import product as one
 from catalogue.listings.ask import alike, ask
 from catalogue.listings.ask import suggest as suggest_for
@@ -34,6 +41,7 @@ bp = Blueprint("listings", __name__)
 bp.register_blueprint(synonym_views.bp)
 bp.register_blueprint(api_views.bp)
 bp.register_blueprint(need_views.bp)
+bp.register_blueprint(frozen_views.bp)
 
 EVENTS = {"listing.publish": "列入目录", "listing.remove": "移出目录"}
 
@@ -70,6 +78,9 @@ def _results(asked: filters.Asked) -> str:
         signs=SIGNS,
         per_page=PER_PAGE,
         deepest=MAX_HITS,
+        freeze_url=url_for(
+            "listings.frozen.new", kind="search", **filters.grouped(replace(page.search, page=1))
+        ),
         page_url=lambda number: presenting.catalogue_url(
             page.search, page=number if number > 1 else None
         ),
@@ -139,6 +150,7 @@ def compare() -> Any:
         most=MAX_COMPARED,
         unknown=[number[:20] for number in unknown],
         left_out=len(found) > MAX_COMPARED,
+        freeze_url=url_for("listings.frozen.new", kind="comparison", listing=chosen),
     )
     return page, 404 if unknown else 200
 

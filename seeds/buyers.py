@@ -1,0 +1,30 @@
+"""What the demo buyer did: a frozen need, and a frozen search."""
+
+from __future__ import annotations
+
+from werkzeug.datastructures import MultiDict
+
+from catalogue.database import utc_now
+from catalogue.listings import freezing
+from catalogue.listings.operations import shanghai_day
+from catalogue.listings.seeing import see
+from seeds import people
+
+NEED = [
+    ("kind", "equipment"),
+    ("figure", "平均无故障时间"), ("relation", "ge"), ("amount", "300"), ("upto", ""), ("unit", "h"),
+    ("figure", "片内均匀性"), ("relation", "le"), ("amount", "2"), ("upto", ""), ("unit", "%"),
+]  # fmt: skip
+SEARCH = [("q", "刻蚀")]
+
+
+def seed() -> None:
+    """Freeze both, as the demo buyer, with what the catalogue holds now."""
+    buyer = people.staff("buyer")
+    for kind, pairs, purpose in (
+        ("search", SEARCH, "示例：了解刻蚀设备"),
+        ("need", NEED, "示例项目：采购刻蚀装备一台"),
+    ):
+        seen = see(kind, MultiDict(pairs), shanghai_day())
+        if seen is not None and seen.results:
+            freezing.freeze(buyer, seen, purpose, utc_now())
