@@ -6,15 +6,16 @@ from werkzeug.datastructures import MultiDict
 
 from catalogue.database import utc_now
 from catalogue.listings import freezing
+from catalogue.listings.need import BOXES
 from catalogue.listings.operations import shanghai_day
 from catalogue.listings.seeing import see
 from seeds import people
 
 NEED = [
     ("kind", "equipment"),
-    ("figure", "平均无故障时间"), ("relation", "ge"), ("amount", "300"), ("upto", ""), ("unit", "h"),
-    ("figure", "片内均匀性"), ("relation", "le"), ("amount", "2"), ("upto", ""), ("unit", "%"),
-]  # fmt: skip
+    *zip(BOXES, ("平均无故障时间", "ge", "300", "", "h"), strict=True),
+    *zip(BOXES, ("片内均匀性", "le", "2", "", "%"), strict=True),
+]
 SEARCH = [("q", "刻蚀")]
 
 

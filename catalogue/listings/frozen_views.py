@@ -34,13 +34,13 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MAX_PAGE = 500
 
 
-@bp.route("/new/<any(search, need, comparison):kind>", methods=["GET", "POST"])
+@bp.route("/new/<any(search, need, comparison):of>", methods=["GET", "POST"])
 @allow("buyer")
-def new(kind: str) -> Any:
+def new(of: str) -> Any:
     """Show what would be kept, and keep it as it is at the moment of the post."""
-    seen = see(kind, request.args, shanghai_day())
+    seen = see(of, request.args, shanghai_day())
     if seen is None or not seen.results:
-        return render_template("listings/frozen_nothing.html", kind=kind), 422
+        return render_template("listings/frozen_nothing.html", kind=of), 422
     form = FreezeForm()
     if form.validate_on_submit():
         made = freezing.freeze(current_user, seen, form.purpose.data or "", utc_now())
@@ -48,7 +48,7 @@ def new(kind: str) -> Any:
         flash("已冻结。请把编号记入采购档案。", "done")
         return redirect(url_for(".show", number=made.number), code=303)
     page = render_template(
-        "listings/freeze.html", form=form, seen=seen, kind_name=words.KIND_NAMES[kind]
+        "listings/freeze.html", form=form, seen=seen, kind_name=words.KIND_NAMES[of]
     )
     return page, 422 if form.errors else 200
 

@@ -48,7 +48,7 @@ def page() -> Any:
         compared=COMPARED,
         shown=SHOWN,
         exact_url=_exact_url(need, found),
-        freeze_url=need_url(need, "listings.frozen.new", kind="need"),
+        freeze_url=need_url(need, "listings.frozen.new", of="need"),
     )
     return body, 422 if faulty else 200
 

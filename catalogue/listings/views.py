@@ -79,7 +79,7 @@ def _results(asked: filters.Asked) -> str:
         per_page=PER_PAGE,
         deepest=MAX_HITS,
         freeze_url=url_for(
-            "listings.frozen.new", kind="search", **filters.grouped(replace(page.search, page=1))
+            "listings.frozen.new", of="search", **filters.grouped(replace(page.search, page=1))
         ),
         page_url=lambda number: presenting.catalogue_url(
             page.search, page=number if number > 1 else None
@@ -150,7 +150,7 @@ def compare() -> Any:
         most=MAX_COMPARED,
         unknown=[number[:20] for number in unknown],
         left_out=len(found) > MAX_COMPARED,
-        freeze_url=url_for("listings.frozen.new", kind="comparison", listing=chosen),
+        freeze_url=url_for("listings.frozen.new", of="comparison", listing=chosen),
     )
     return page, 404 if unknown else 200
 
