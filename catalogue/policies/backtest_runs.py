@@ -111,6 +111,22 @@ def _drafted(sha256: str, text: str) -> PolicyDocument:
     return rules.load(text, run_examples=False)
 
 
+def text_of_draft(draft: PolicyDraft, digest: str = "") -> PolicyDocument | None:
+    """The draft's document, examples not run: of its present text, or of that which ``digest`` is.
+
+    ``digest`` is the beginning of a text's SHA-256; None when that text is not kept any more (a
+    text stays when it was back-tested). Raises PolicyRefused when it has problems.
+    """
+    if draft.text_sha256.startswith(digest):
+        return _drafted(draft.text_sha256, draft.text)
+    kept = db.session.execute(
+        select(BackTest.text_sha256, BackTest.text)
+        .where(BackTest.draft_id == draft.id, BackTest.text_sha256.startswith(digest))
+        .limit(1)
+    ).one_or_none()
+    return None if kept is None else _drafted(kept.text_sha256, kept.text)
+
+
 def tried(document: PolicyDocument, cases: Iterable[PastCase]) -> Tally:
     """The tally of ``cases``, flips explained by what their own version said of them."""
     known: dict[int, PolicyDocument] = {}

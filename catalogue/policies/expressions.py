@@ -14,7 +14,16 @@ from catalogue.policies.functions import FUNCTIONS, MEASURES, Missing
 from catalogue.policies.kinds import Kind, Names, checked
 from catalogue.policies.syntax import BadExpression, Node, tree
 
-__all__ = ["BadExpression", "Expression", "Machine", "Names", "Outcome", "Run", "all_hold", "compiled"]
+__all__ = [
+    "BadExpression",
+    "Expression",
+    "Machine",
+    "Names",
+    "Outcome",
+    "Run",
+    "all_hold",
+    "compiled",
+]
 
 MOST_LABELS = 8
 

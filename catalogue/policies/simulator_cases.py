@@ -16,7 +16,7 @@ from sqlalchemy import case as either
 from catalogue.database import db
 from catalogue.policies.backtest_runs import newest_up_to
 from catalogue.policies.document import PolicyDocument
-from catalogue.policies.models import DecisionRecord, Policy
+from catalogue.policies.models import DecisionRecord
 from catalogue.policies.operations import document_of, versions_of
 from catalogue.policies.report import ENGINE
 from catalogue.policies.simulator import Simulated, simulate
@@ -120,7 +120,7 @@ def _facts(ids: Iterable[int], roots: Iterable[str]) -> dict[int, dict[str, Any]
     rows = db.session.execute(
         select(record.id, func.jsonb_build_object(*parts)).where(record.id.in_(ids))
     )
-    return {record_id: facts for record_id, facts in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def _records(claims: list[Claim]) -> dict[int, str]:
@@ -131,7 +131,7 @@ def _records(claims: list[Claim]) -> dict[int, str]:
     rows = db.session.execute(
         select(record.id, told).where(record.id.in_([claim.id for claim in claims]))
     )
-    return {record_id: text for record_id, text in rows} if claims else {}
+    return {row[0]: row[1] for row in rows} if claims else {}
 
 
 class _Decider:
@@ -225,7 +225,7 @@ def simulated(
 
     ``policy_id`` is that of ``base``, None for a draft.
     """
-    key = (base.sha256, turned.sha256, cases)
+    key = (base.sha256, turned.sha256, policy_id, cases)
     found = _results.get(key)
     if found is None:
         found = simulate(decided(base, turned, cases), policy_id)

@@ -105,16 +105,19 @@ class Variation:
         kept = before or Standing("", "", (), unshared=False)
         if not self.part.deciding and not self._split:
             lines = tuple(kept.lines[place] for place in self._lines if place is not None)
-            return self._stood(kept, iter(()), lines, kept.unshared and bool(self.new.split))
+            return self._stood(kept, iter(()), lines, unshared=self._unshared(kept))
         case = Case(self.part, facts, day, full=False)
         fresh = iter(results_of(case).values())
         lines = tuple(self._values(case, kept))
-        unshared = kept.unshared and bool(self.new.split)
+        unshared = self._unshared(kept)
         if self._split:
             shares, _ = case.portions(lines[-1] if lines else None)
             unshared = None in shares.values()
         case.close()
-        return self._stood(kept, fresh, lines, unshared)
+        return self._stood(kept, fresh, lines, unshared=unshared)
+
+    def _unshared(self, kept: Standing) -> bool:
+        return kept.unshared and bool(self.new.split)
 
     def _values(self, case: Case, kept: Standing) -> Iterator[int | None]:
         for line, place in zip(self.new.worksheet, self._lines, strict=True):
@@ -130,11 +133,10 @@ class Variation:
             yield value
 
     def _stood(
-        self, kept: Standing, fresh: Iterator[str], lines: tuple[int | None, ...], unshared: bool
+        self, kept: Standing, fresh: Iterator[str], lines: tuple[int | None, ...], *, unshared: bool
     ) -> Standing:
         letters = "".join(
-            _LETTERS[next(fresh)] if place is None else kept.results[place]
-            for place in self._rules
+            _LETTERS[next(fresh)] if place is None else kept.results[place] for place in self._rules
         )
         leads = (
             (_WORDS[letter], rule.otherwise)

@@ -73,9 +73,7 @@ def test_a_turned_number_gives_what_the_whole_evaluation_gives(document: PolicyD
 
 def test_another_version_gives_what_the_whole_evaluation_gives() -> None:
     pairs = [
-        (old, new)
-        for old, new in itertools.permutations(DOCUMENTS, 2)
-        if old.scheme == new.scheme
+        (old, new) for old, new in itertools.permutations(DOCUMENTS, 2) if old.scheme == new.scheme
     ]
     ways = [(old, new, Variation(old, new)) for old, new in pairs]
     assert any(0 < len(way.part.rules) < len(new.rules) for _, new, way in ways)
