@@ -54,6 +54,7 @@ class Config:
     port: int = 8000
     base_url: str = ""
     max_upload_bytes: int = 20 * MIB
+    mail_url: str = field(default="", repr=False)
     signing_pkcs12: Path | None = None
     signing_passphrase: str = field(default="", repr=False)
     session_idle: timedelta = timedelta(minutes=30)
@@ -91,6 +92,7 @@ class Config:
             port=port,
             base_url=(environ.get("BASE_URL", "") or f"http://127.0.0.1:{port}").rstrip("/"),
             max_upload_bytes=_number(environ, "MAX_UPLOAD_BYTES", 20 * MIB, low=MIB),
+            mail_url=_mail_url(environ, mode, var_dir),
             signing_pkcs12=Path(pkcs12).resolve() if pkcs12 else None,
             signing_passphrase=environ.get("SIGNING_PASSPHRASE", ""),
             session_idle=timedelta(
@@ -130,6 +132,7 @@ class Config:
             "KEYS_DIR": self.keys_dir,
             "FONTS_DIR": self.fonts_dir,
             "BASE_URL": self.base_url,
+            "MAIL_URL": self.mail_url,
             "PORT": self.port,
             "PROXY_HOPS": self.proxy_hops,
             "SIGNING_PKCS12": self.signing_pkcs12,
@@ -301,6 +304,14 @@ def _secret_faults(environ: Mapping[str, str]) -> list[str]:
     elif environ["SIGNING_PASSPHRASE"].lower() in DEFAULT_SECRETS:
         faults.append("SIGNING_PASSPHRASE is a well-known default")
     return faults
+
+
+def _mail_url(environ: Mapping[str, str], mode: str, var_dir: Path) -> str:
+    """Where letters go; without a setting a demonstration keeps them, production sends none."""
+    url = environ.get("MAIL_URL", "").strip()
+    if url and not url.startswith(("smtp://", "smtps://", "file:///")):
+        raise ConfigError("MAIL_URL must start with smtp://, smtps:// or file:///.")
+    return url or ("" if mode == "production" else (var_dir.resolve() / "mail").as_uri())
 
 
 def _account_key(value: str, var_dir: Path) -> bytes:

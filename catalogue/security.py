@@ -36,6 +36,9 @@ LIMITS = {
     "certificates.show": ("120 per minute", ["GET"]),
     "certificates.status_json": ("120 per minute", ["GET"]),
     "reviews.overrides": ("60 per minute", ["GET"]),
+    "listings.digests.new": ("30 per minute", ["POST"]),
+    "listings.digests.stop": ("60 per minute", ["GET", "POST"]),
+    "listings.feeds.feed": ("120 per minute", ["GET"]),
     "listings.frozen.check": ("60 per minute", ["GET"]),
     "listings.frozen.new": ("30 per minute", ["POST"]),
     "listings.frozen.pdf": ("30 per minute", ["GET"]),
@@ -64,11 +67,15 @@ PREFLIGHT_HEADERS = {
 KEEPS_NOTHING = ("policies.trial.self_check", "policies.trial.what_if")
 
 
+# What a mail program posts by itself (RFC 8058): the secret in the address is the token.
+ONE_CLICK = ("listings.digests.stop",)
+
+
 def register(app: Flask) -> None:
     """Install the hooks that run around every request."""
     # The views know their limiter only weakly; somebody must hold it.
     limiter = app.extensions["limiter_of_strangers"] = Limiter(get_remote_address, app=app)
-    for endpoint in KEEPS_NOTHING:
+    for endpoint in (*KEEPS_NOTHING, *ONE_CLICK):
         app.extensions["csrf"].exempt(app.view_functions[endpoint])
     for endpoint, (limit, methods) in LIMITS.items():
         view: Any = limiter.limit(limit, methods=methods)(app.view_functions[endpoint])

@@ -98,6 +98,8 @@ def seed(password: str, *, quiet: bool = False) -> None:
     # Yesterday's open data, so that today's says what changed since.
     today = utc_now().astimezone(SHANGHAI).date()
     open_data_files.ask_for(today - timedelta(days=1))
+    buyers.save()
+    db.session.commit()
     enterprises = firms.seed(password)
     cast = _Cast(rounds, enterprises)
     with tqdm(total=len(STATES) * PER_STATE, desc="demo applications", disable=quiet) as bar:

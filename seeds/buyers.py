@@ -1,11 +1,13 @@
-"""What the demo buyer did: a frozen need, and a frozen search."""
+"""What the demo buyer did: froze a search and a need, and has a search by mail."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from werkzeug.datastructures import MultiDict
 
 from catalogue.database import utc_now
-from catalogue.listings import freezing
+from catalogue.listings import digests, freezing
 from catalogue.listings.need import BOXES
 from catalogue.listings.operations import shanghai_day
 from catalogue.listings.seeing import see
@@ -19,6 +21,14 @@ NEED = [
 SEARCH = [("q", "刻蚀")]
 
 
+def save() -> None:
+    """Last week, before anything was listed, the buyer asked for mails."""
+    day = shanghai_day() - timedelta(days=8)
+    seen = see("search", MultiDict(SEARCH), day)
+    if seen is not None:
+        digests.save(people.staff("buyer"), seen, "weekly", day)
+
+
 def seed() -> None:
     """Freeze both, as the demo buyer, with what the catalogue holds now."""
     buyer = people.staff("buyer")
@@ -29,3 +39,4 @@ def seed() -> None:
         seen = see(kind, MultiDict(pairs), shanghai_day())
         if seen is not None and seen.results:
             freezing.freeze(buyer, seen, purpose, utc_now())
+    digests.enqueue_due(shanghai_day())

@@ -7,22 +7,46 @@ from collections.abc import Callable
 from celery import Celery
 from flask import current_app
 
-from catalogue import jobs, keys
+from catalogue import jobs, keys, mail
 from catalogue.applications import operations as applications
 from catalogue.applications.states import CHECK, CONCLUDE
 from catalogue.audit import log
 from catalogue.certificates import operations as certificates
 from catalogue.certificates import status_files
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.listings import digests
 from catalogue.notices import operations as notices
 from catalogue.policies import backtest_runs
 from catalogue.policies import operations as policies
 from catalogue.statistics import open_data_files
 
+
+def _look_for_changes(saved_id: int) -> None:
+    digests.make(saved_id, utc_now().astimezone(SHANGHAI).date())
+
+
+def send_digest(digest_id: int) -> None:
+    """Commits twice, so that what has begun to be sent is never sent again."""
+    letter = digests.begin_sending(digest_id)
+    db.session.commit()
+    if letter is None:
+        return
+    try:
+        mail.send(current_app.config["MAIL_URL"], letter, digests.mail_host())
+    except mail.NotSent:
+        digests.give_back(digest_id)
+        db.session.commit()
+        raise
+    digests.note_sent(digest_id, utc_now())
+    db.session.commit()
+
+
 HANDLERS: dict[str, Callable[[int], None]] = {
     CHECK: applications.check,
     CONCLUDE: applications.conclude,
     "draw_certificate": certificates.draw,
+    digests.MAKE: _look_for_changes,
+    digests.SEND: send_digest,
     backtest_runs.KIND: backtest_runs.run_chunk,
     "sign_notice": notices.sign,
     policies.REPLAY: policies.replay_chunk,
@@ -65,6 +89,13 @@ def sign_log() -> None:
     db.session.commit()
 
 
+def look_for_digests() -> int:
+    """Ask for a look at every saved search whose period is over."""
+    due = digests.enqueue_due(utc_now().astimezone(SHANGHAI).date())
+    db.session.commit()
+    return due
+
+
 def define(celery: Celery) -> None:
     """Register one task per job kind, and those that the clock rings."""
     for kind in HANDLERS:
@@ -77,6 +108,7 @@ def define(celery: Celery) -> None:
     celery.task(name="portal.daily")(daily)
     celery.task(name="portal.records_replay")(records_replay)
     celery.task(name="portal.sign_log")(sign_log)
+    celery.task(name="portal.look_for_digests")(look_for_digests)
 
 
 def _define_job(celery: Celery, kind: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wtforms import StringField, TextAreaField
+from wtforms import RadioField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from catalogue.forms import PostedForm, visible_text
@@ -31,3 +32,15 @@ class FreezeForm(PostedForm):
     """What the frozen search is for, in the owner's own words."""
 
     purpose = StringField("用途", [Length(max=120, message="最多 120 个字"), visible_text])
+
+
+class DigestForm(PostedForm):
+    """How often a saved search may write."""
+
+    frequency = RadioField(
+        "多久一次",
+        choices=[SelectChoice("weekly", "每周一"), SelectChoice("daily", "每天")],
+        default="weekly",
+        validators=[InputRequired("请选择每天或每周")],
+        validate_choice=True,
+    )

@@ -33,13 +33,17 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What was asked, in an address and in words; how many were found; those shown, in order."""
+    """What was asked, in an address and in words; how many were found; those shown, in order.
+
+    ``complete`` is False while the index is away and the database answers for it.
+    """
 
     kind: str
     address: str
     words: tuple[str, ...]
     total: int
     results: tuple[Mapping[str, Any], ...]
+    complete: bool = True
 
 
 def new_number(year: int) -> str:

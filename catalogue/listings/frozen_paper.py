@@ -82,7 +82,7 @@ def papers_of(content: Mapping[str, Any], told: Told) -> Papers:
         title=f"{TITLE} {content['number']}",
         rows=tuple(rows),
         running=f"{ISSUER}　{TITLE}" + ("　示范环境，不作任何证明" if told.specimen else ""),
-        foot=f"{content['number']}　内容 SHA-256 {told.sha256[:16]}…",
+        foot=content["number"],
         author=ISSUER,
     )
 

@@ -245,6 +245,7 @@ class Digest(Keyed, db.Model):
     saved_search: Mapped[SavedSearch] = relationship(lazy="joined")
     __table_args__ = (
         UniqueConstraint("saved_search_id", "period"),
+        Index("ix_digest_made", "id", postgresql_where=text("state = 'made'")),
         CheckConstraint("state IN ('made','sending','sent')", name="state"),
         CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
     )

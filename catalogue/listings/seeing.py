@@ -41,9 +41,9 @@ def see_again(kind: str, address: str, day: date) -> Seen | None:
     return see(kind, MultiDict(parse_qsl(query, keep_blank_values=True)), day)
 
 
-def address_of(endpoint: str, pairs: Sequence[tuple[str, str]]) -> str:
+def address_of(endpoint: str, pairs: Sequence[tuple[str, str]], **parts: str) -> str:
     """A page's address on this host, for a worker too, which answers no request."""
-    path = current_app.url_map.bind("").build(endpoint)
+    path = current_app.url_map.bind("").build(endpoint, parts)
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 

@@ -15,6 +15,8 @@ from catalogue.audit.operations import trail
 from catalogue.database import db
 from catalogue.listings import (
     api_views,
+    digest_views,
+    feed_views,
     filters,
     frozen_views,
     need_views,
@@ -42,6 +44,8 @@ bp.register_blueprint(synonym_views.bp)
 bp.register_blueprint(api_views.bp)
 bp.register_blueprint(need_views.bp)
 bp.register_blueprint(frozen_views.bp)
+bp.register_blueprint(feed_views.bp)
+bp.register_blueprint(digest_views.bp)
 
 EVENTS = {"listing.publish": "列入目录", "listing.remove": "移出目录"}
 
@@ -78,6 +82,8 @@ def _results(asked: filters.Asked) -> str:
         signs=SIGNS,
         per_page=PER_PAGE,
         deepest=MAX_HITS,
+        feed_url=url_for("listings.feeds.feed", **filters.grouped(replace(page.search, page=1))),
+        digest_url=url_for("listings.digests.new", **filters.grouped(replace(page.search, page=1))),
         freeze_url=url_for(
             "listings.frozen.new", of="search", **filters.grouped(replace(page.search, page=1))
         ),

@@ -18,6 +18,7 @@ ORDER = [
     "forms",
     "working_days",
     "jobs",
+    "mail",
     "audit",
     *ROOMS,
     "logs",

@@ -163,6 +163,7 @@ def upgrade() -> None:
             "saved_search_id", "period", name=op.f("uq_digest_saved_search_id_period")
         ),
     )
+    op.create_index("ix_digest_made", "digest", ["id"], postgresql_where=sa.text("state = 'made'"))
     op.execute(FROZEN_FROZEN)
     op.execute(SAVED_SEARCH_FROZEN)
     op.execute(DIGEST_FROZEN)
