@@ -76,6 +76,7 @@ ROOM_NAMES = {
 STAFF_NAVIGATION = {
     "reviewer": (
         ("我的队列", "reviews.queue"),
+        ("公示更正", "notices.corrections.index"),
         ("证书状态", "certificates.status.index"),
         ("同义词", "listings.synonyms.index"),
     ),

@@ -257,7 +257,12 @@ class _Cast:
         self.decided(scheme)
 
     def to_on_notice(self, scheme: str, turn: int) -> None:
-        stories.approve([self.decided(scheme)], self.approver)
+        """One notice corrected, and one whose correction waits for the second person."""
+        announced = stories.approve([self.decided(scheme)], self.approver, days_ago=2 - turn)
+        if turn == 0:
+            stories.correct(announced, self.secretary, self.approver)
+        else:
+            stories.ask_correction(announced, self.secretary)
 
     def to_objected(self, scheme: str, turn: int) -> None:
         application = self.decided(scheme)

@@ -20,8 +20,10 @@ from catalogue.applications.models import Application
 from catalogue.certificates import operations as certificates
 from catalogue.certificates.models import CertificateStatus
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents.operations import receive
 from catalogue.notices import operations as notices
 from catalogue.notices.models import Notice, NoticeItem
+from catalogue.notices.wording import changes_of
 from catalogue.policies.models import Round
 from catalogue.policies.operations import document_of
 from catalogue.products.models import Product
@@ -269,6 +271,28 @@ def approve(chosen: list[Application], approver: User, days_ago: int = 0) -> Not
     return notice
 
 
+def ask_correction(notice: Notice, person: User) -> Any:
+    """The model of the first product, which the notice got wrong."""
+    body = notice.newest.body
+    model = f"{body['items'][0]['model']}（改进型）"
+    changes = changes_of(body, {"items": {"1": {"model": model}}})
+    reason = "示例：型号漏写了“改进型”，据申报书第 2 页更正。"
+    correction = notices.ask_correction(notice, person, changes, reason)
+    db.session.commit()
+    return correction
+
+
+def correct(notice: Notice, person: User, approver: User) -> None:
+    """Corrected by two people the day after, or at once where the next day's end is unknown."""
+    later = notice.published_at + timedelta(days=1)
+    try:
+        add_working_days(later.astimezone(SHANGHAI).date(), notice.newest.body["working_days"])
+    except UnknownYear:
+        later = notice.published_at + timedelta(seconds=1)
+    notices.confirm_correction(ask_correction(notice, person), approver, later)
+    db.session.commit()
+
+
 def close_quietly(now: datetime | None = None) -> None:
     """The daily job, then whatever it asked for: conclusions and certificates."""
     notices.close_due(now or utc_now())
@@ -289,6 +313,7 @@ def object_to(application: Application) -> Any:
             remedy="请核查后再决定是否列入。",
             contact="示例联系人",
         ),
+        [receive(BytesIO(sample_pdf("示例证明材料")), "同类产品销售记录.pdf")],
     )
     db.session.commit()
     return objection

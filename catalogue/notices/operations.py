@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from catalogue import keys
 from catalogue.accounts.models import User
@@ -346,6 +346,8 @@ def file_objection(
     period is over or the item has been decided.
     """
     now = now or utc_now()
+    if filing.sent_key:
+        _take_turns(filing.sent_key)
     locked = _lock_item(item.id)
     if filing.sent_key and (known := _sent_before(filing.sent_key)):
         return known
@@ -375,6 +377,12 @@ def file_objection(
     if locked.application.state == "on_notice":
         advance(locked.application, "object", None)
     return objection
+
+
+def _take_turns(sent_key: str) -> None:
+    """One form at a time, even when it is sent twice at once about two items."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+    db.session.execute(lock, {"key": f"objection {sent_key}"})
 
 
 def _sent_before(sent_key: str) -> Objection | None:

@@ -101,7 +101,7 @@ def is_receipt_code(text: str) -> bool:
 
 
 def new_sent_key() -> str:
-    """An unguessable name (132 bits) for one form, so that it counts once however often sent."""
+    """An unguessable name (144 bits) for one form, so that it counts once however often sent."""
     return secrets.token_urlsafe(SENT_KEY_LENGTH * 3 // 4)
 
 

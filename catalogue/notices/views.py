@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,7 @@ bp.register_blueprint(correction_views.bp)
 PER_PAGE = 20
 ITEMS_PER_PAGE = 100
 FEED_LENGTH = 50
+NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Outcomes on one page; a notice with more objections than this was never seen.
 MAX_DECIDED = 500
 # Larger keys than any row has are no page rather than an error of the database.
@@ -370,13 +372,18 @@ def _entry(notice: Notice, version: NoticeVersion) -> dict[str, Any]:
         summary.append(f"更正理由：{body['reason']}")
     summary += [wording.hours(body), f"SHA-256 {version.sha256}"]
     return {
-        "title": ("" if first else "更正：") + body["title"],
+        "title": _xml(("" if first else "更正：") + body["title"]),
         "address": url_for(".show", notice_id=notice.id, number=number),
         "paper": url_for(".paper", notice_id=notice.id, number=number),
         "published": version.published_at,
         "updated": (notice.closed_at if newest else None) or version.published_at,
-        "summary": "　".join(summary),
+        "summary": _xml("　".join(summary)),
     }
+
+
+def _xml(text: str) -> str:
+    """``text`` without what no XML document may hold; the template escapes the rest."""
+    return NO_XML.sub("", text)
 
 
 @bp.route(f"/notices/{KEY}/object", methods=["GET", "POST"])

@@ -187,6 +187,25 @@ def test_a_version_from_before_signatures_is_signed_by_the_worker(session: Any) 
     assert version.signature == signature
 
 
+COPY = (
+    "INSERT INTO notice_correction (notice_id, base, changes, reason, asked_by_id, asked_at, state)"
+    " SELECT notice_id, base, changes, {}, asked_by_id, now(), state FROM notice_correction"
+)
+BROKEN = (
+    "UPDATE notice_correction SET state='declined', decided_by_id=asked_by_id, decided_at=now()",
+    "UPDATE notice_correction SET state='confirmed'",
+    "UPDATE notice_correction SET decided_at=now()",
+    COPY.format("reason"),
+    COPY.format("' '"),
+)
+
+
+def test_the_database_keeps_corrections_whole(session: Any) -> None:
+    asked(noticed())
+    for statement in BROKEN:
+        refused_by_database(statement)
+
+
 def test_words_that_changed_are_marked_and_both_texts_are_whole() -> None:
     old = {
         "title": "题目",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from threading import Barrier, Thread
 from typing import Any
 
@@ -16,11 +17,13 @@ from catalogue.accounts.models import User
 from catalogue.accounts.operations import give_role
 from catalogue.applications.models import Application
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents.operations import receive
 from catalogue.errors import Refused
 from catalogue.notices import operations, rules
 from catalogue.notices.models import Notice, NoticeItem, Objection
 from catalogue.reviews import operations as reviews
 from catalogue.working_days import add_working_days
+from seeds import stories
 from tests import builders
 
 FILING = operations.Filing("untrue", "同类产品两年前已经销售。", "请核查。", "电话 1")
@@ -218,6 +221,28 @@ def test_an_open_objection_is_frozen_and_decided_whole(session: Any) -> None:
     objected(noticed())
     for change in UNDECIDED:
         refused_by_database(f"UPDATE objection SET {change}")
+
+
+FILES = (
+    "UPDATE objection_file SET position = 2",
+    "UPDATE objection_file SET position = 4",
+    "DELETE FROM objection_file",
+    (
+        "INSERT INTO objection_file (objection_id, position, document_id)"
+        " SELECT objection_id, 2, document_id FROM objection_file"
+    ),
+    "UPDATE document SET only_role = NULL",
+    "UPDATE document SET enterprise_id = 1",
+    "UPDATE objection SET sent_key = 'x', number = '示范异议〔2020〕1 号'",
+)
+
+
+def test_the_files_of_an_objection_stay_as_they_came(session: Any) -> None:
+    arrived = receive(BytesIO(stories.sample_pdf("证据")), "证据.pdf")
+    operations.file_objection(noticed().items[0], FILING, [arrived])
+    db.session.commit()
+    for statement in FILES:
+        refused_by_database(statement)
 
 
 def test_a_reviewer_cannot_decide(session: Any) -> None:

@@ -8,7 +8,6 @@ import re
 from io import BytesIO
 from xml.etree import ElementTree as ET
 
-import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 from pypdf import PdfReader
@@ -16,7 +15,7 @@ from sqlalchemy import func, select
 
 from catalogue.database import db
 from catalogue.documents.models import Document
-from catalogue.notices.models import NoticeCorrection, Objection, ObjectionFile
+from catalogue.notices.models import Objection, ObjectionFile
 from tests import builders
 from tests.browser import Browser
 from tests.notices.test_corrections import asked, corrected
@@ -80,7 +79,7 @@ def test_the_changes_are_public_and_the_old_version_says_that_it_is_old(
 
 
 def test_a_correction_is_an_entry_of_the_feed(client: FlaskClient) -> None:
-    notice = corrected(noticed(), title="A & B <c>")
+    notice = corrected(noticed(), title="A & B <c>\uffff")
     root = ET.fromstring(client.get("/notices/feed.atom").data)
     entries = root.findall(f"{ATOM}entry")
     assert [entry.findtext(f"{ATOM}title")[:3] for entry in entries] == ["更正：", "202"]
@@ -127,19 +126,19 @@ def test_two_people_correct_a_notice_through_the_pages(client: FlaskClient) -> N
     assert "发布第 2 版" not in again.text
 
 
-@pytest.mark.parametrize("role", ["applicant", "finance", "buyer", "administrator"])
-def test_others_correct_nothing(client: FlaskClient, role: str) -> None:
+def test_others_correct_nothing(client: FlaskClient) -> None:
     correction = asked(noticed())
-    person = builders.user(role)
+    people = [builders.user(role) for role in ("applicant", "finance", "buyer", "administrator")]
     db.session.commit()
-    builders.sign_in(client, person)
-    for address in (
-        "/notices/corrections",
-        f"/notices/corrections/{correction.id}",
-        f"/notices/{correction.notice_id}/correct",
-    ):
-        assert client.get(address).status_code == 403
-    assert db.session.scalar(select(func.count(NoticeCorrection.id))) == 1
+    for person in people:
+        visitor = Browser(client.application, client.response_wrapper)
+        builders.sign_in(visitor, person)
+        for address in (
+            "/notices/corrections",
+            f"/notices/corrections/{correction.id}",
+            f"/notices/{correction.notice_id}/correct",
+        ):
+            assert visitor.get(address).status_code == 403
 
 
 def test_files_come_with_an_objection_and_only_the_approver_sees_them(client: FlaskClient) -> None:
@@ -213,15 +212,16 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("field", HOSTILE)
-def test_hostile_words_are_refused_at_their_field(client: FlaskClient, field: str) -> None:
+def test_hostile_words_are_refused_at_their_field(client: FlaskClient) -> None:
     notice = noticed()
     address = f"/notices/{notice.id}/object"
     found = builders.token(client, address)
-    for value in HOSTILE[field]:
-        answer = client.post(address, data={**good(notice), field: value, "csrf_token": found})
-        assert answer.status_code == 422, (field, value[:20])
-        assert f'id="{field}-error"' in answer.text, (field, value[:20])
+    for field, values in HOSTILE.items():
+        for value in values:
+            data = {**good(notice), field: value, "csrf_token": found}
+            answer = client.post(address, data=data)
+            assert answer.status_code == 422, (field, value[:20])
+            assert f'id="{field}-error"' in answer.text, (field, value[:20])
     assert db.session.scalar(select(func.count(Objection.id))) == 0
 
 
@@ -237,25 +237,25 @@ def test_too_late_keeps_what_was_typed(client: FlaskClient) -> None:
     assert stranger.status_code == 422
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "/notices/%00",
-        "/notices/-1",
-        "/notices/1.5",
-        "/notices/99999999999999999999.pdf",
-        "/notices/1/versions/99999",
-        "/notices/1/versions/-1.json",
-        "/notices/corrections/9999",
-        "/objections/%00",
-        "/objections/%E2%80%AE",
-        "/objections/" + "A" * 5000,
-        "/notices?page=99999999999999999999",
-        "/notices?state=%F0%9F%92%A9&page=-1",
-    ],
+NOWHERE = (
+    "/notices/%00",
+    "/notices/-1",
+    "/notices/1.5",
+    "/notices/99999999999999999999.pdf",
+    "/notices/1/versions/99999",
+    "/notices/1/versions/-1.json",
+    "/notices/corrections/9999",
+    "/objections/%00",
+    "/objections/%E2%80%AE",
+    "/objections/" + "A" * 5000,
+    "/notices?page=99999999999999999999",
+    "/notices?state=%F0%9F%92%A9&page=-1",
 )
-def test_addresses_that_lead_nowhere(client: FlaskClient, address: str) -> None:
-    assert client.get(address).status_code in (303, 404)
+
+
+def test_addresses_that_lead_nowhere(client: FlaskClient) -> None:
+    for address in NOWHERE:
+        assert client.get(address).status_code in (303, 404), address
 
 
 def test_long_histories_ask_the_database_no_more_often(client: FlaskClient) -> None:
