@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
-from catalogue.documents.paper import INK_2, RULE, SEAL, WIDTH, Cell, Papers, Row, Tag
+from catalogue.documents.fonts import Fonts
+from catalogue.documents.paper import INK_2, RULE, SEAL, WIDTH, Cell, Papers, Row, Tag, draw
 from catalogue.money import money_text
 from catalogue.notices import wording
 
 ISSUER = "创新产品推荐目录平台"
 PLACEHOLDER = Tag("示范参数")
+# Papers that one process keeps, some 100 kB each.
+KEPT = 32
 CONTENT_FILE, SIGNED_FILE = "notice.json", "notice-signed.json"
 
 
-def papers_of(
-    content: str,
-    body: Mapping[str, Any],
-    signed: bytes | None,
-    *,
-    sha256: str,
-    address: str,
-    specimen: bool,
-) -> Papers:
+@lru_cache(maxsize=KEPT)
+def drawn(
+    content: str, signed: bytes | None, address: str, fonts: Fonts, *, specimen: bool
+) -> bytes:
+    """The PDF; drawn once, since a long list takes seconds and the paper never changes."""
+    return draw(papers_of(content, signed, address, specimen=specimen), fonts)
+
+
+def papers_of(content: str, signed: bytes | None, address: str, *, specimen: bool) -> Papers:
     """The rows of a notice; the bytes that were hashed travel along, and the signed file.
 
-    ``body`` is ``content`` as values; ``address`` is where this version stands on the site.
+    ``address`` is where this version stands on the site.
     """
+    body = json.loads(content)
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
     number = f"{body['number']}　第 {wording.version_of(body)} 版"
     files = [(CONTENT_FILE, content.encode())]
     if signed is not None:

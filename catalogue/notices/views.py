@@ -27,7 +27,6 @@ from catalogue.accounts.access import allow, public
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.documents import fonts
 from catalogue.documents.operations import receive
-from catalogue.documents.paper import draw
 from catalogue.documents.rules import safe_filename
 from catalogue.errors import Refused
 from catalogue.notices import comparison, correction_views, operations, pdf, rules, wording
@@ -325,16 +324,15 @@ def paper(notice_id: int, number: int | None) -> Any:
     """The same content as an official paper; equal at every download."""
     notice, version = _version(notice_id, number)
     address = url_for(".show", notice_id=notice.id, number=version.version)
-    papers = pdf.papers_of(
+    data = pdf.drawn(
         version.content,
-        version.body,
         _envelope(version),
-        sha256=version.sha256,
-        address=current_app.config["BASE_URL"] + address,
+        current_app.config["BASE_URL"] + address,
+        fonts.prepare(current_app.config["FONTS_DIR"]),
         specimen=current_app.config["MODE"] != "production",
     )
     return Response(
-        draw(papers, fonts.prepare(current_app.config["FONTS_DIR"])),
+        data,
         mimetype="application/pdf",
         headers={
             "Content-Disposition": f'inline; filename="notice-{notice.id}-{version.version}.pdf"'

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from catalogue.database import db
 from catalogue.documents.models import Document
+from catalogue.notices import pdf
 from catalogue.notices.models import Objection, ObjectionFile
 from tests import builders
 from tests.browser import Browser
@@ -43,6 +44,7 @@ def test_page_pdf_and_json_of_every_version_carry_one_hash(client: FlaskClient) 
         assert hashlib.sha256(data).hexdigest() == version.sha256
         paper = client.get(f"{at}.pdf")
         assert paper.mimetype == "application/pdf"
+        pdf.drawn.cache_clear()
         assert paper.data == client.get(f"{at}.pdf").data
         reader = PdfReader(BytesIO(paper.data))
         text = re.sub(r"\s", "", "".join(sheet.extract_text() for sheet in reader.pages))
@@ -73,6 +75,7 @@ def test_the_changes_are_public_and_the_old_version_says_that_it_is_old(
     old = client.get(f"/notices/{notice.id}/versions/1").text
     assert "已被第 2 版代替" in old
     assert "提异议<span" not in old
+    assert "已更正，第 2 版" in client.get("/notices").text
     assert "改了什么" in client.get(f"/notices/{notice.id}").text
     for wrong in ("versions/3", "versions/3.pdf", "versions/1/changes", "versions/0", "versions/x"):
         assert client.get(f"/notices/{notice.id}/{wrong}").status_code == 404
