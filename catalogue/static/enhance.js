@@ -27,20 +27,6 @@ function turn(slider) {
   slider.addEventListener("input", () => (box.value = slider.value));
 }
 
-// A form whose answer stands beside it: once a number is touched, the old answer is out of sight
-// until the new one, or what is wrong with the number, takes its place.
-function hideOldAnswer(form) {
-  form.addEventListener("input", () => {
-    document.getElementById(form.dataset.answers).classList.add("stale");
-  });
-}
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const { requestConfig, xhr } = event.detail;
-  if (xhr.status !== 422 || !requestConfig.elt.dataset.answers) return;
-  event.detail.shouldSwap = true;
-  event.detail.isError = false;
-});
-
 function holdSecondPress(form) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
@@ -63,7 +49,6 @@ function arrange(root) {
   };
   fresh("[data-counter]").forEach(showCount);
   fresh("[data-turns]").forEach(turn);
-  fresh("form[data-answers]").forEach(hideOldAnswer);
   fresh("form").forEach(holdSecondPress);
 }
 
@@ -71,8 +56,14 @@ document.addEventListener("DOMContentLoaded", () => {
   arrange(document);
   document.querySelectorAll("form[data-draft]").forEach(bringBack);
   forgetTyped();
-  const errors = document.getElementById("errors");
-  if (errors) errors.focus();
+});
+// Esc closes the menu, and the focus goes back to what opened it.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  if (!menu || !menu.contains(document.activeElement)) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
 });
 document.addEventListener("htmx:load", (event) => arrange(event.target));
 window.addEventListener("pageshow", (event) => {

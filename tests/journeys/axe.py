@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RUN = """(tags) => axe.run(document, {
   runOnly: {type: 'tag', values: tags}, resultTypes: ['violations'], elementRef: false,
+  preload: false,
 }).then(({violations}) => violations.map((one) => ({
   rule: one.id, help: one.help, count: one.nodes.length,
   nodes: one.nodes.slice(0, 3).map(({html, any, all, none}) =>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, Request, expect
 
 from seeds import people
 from tests.journeys import portal as portals
+from tests.journeys import steps
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -96,9 +98,12 @@ def test_a_keyboard_reaches_everything_in_order_and_is_seen(
     firm = enter("firm1@demo.test")
     for address in ("/home", f"/applications/{draft}", f"/applications/{draft}/check"):
         faults += _tabbed(firm, address)
-    reviewer = enter(people.address("reviewer"))
+    # Whoever chose colours of their own must see the focus too.
+    reviewer = enter(people.address("reviewer"), forced_colors="active")
     for address in ("/home", f"/reviews/{waiting}"):
         faults += _tabbed(reviewer, address)
+    faults += _tabbed(enter(people.address("finance")), "/funds/lists")
+    faults += _tabbed(enter(people.address("administrator")), "/policies/desk/drafts/new")
     assert not faults, "\n".join(faults)
 
 
@@ -114,3 +119,45 @@ def test_keys_skip_the_head_and_open_the_menu(enter: Enter) -> None:
     expect(page.locator(".nav-list a").first).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.locator(".nav-list a").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".nav-list a").first).to_be_hidden()
+    expect(page.locator("summary").filter(has_text="菜单")).to_be_focused()
+
+
+def test_what_is_wrong_with_a_form_is_read_first_and_leads_to_its_field(
+    enter: Enter, script: bool
+) -> None:
+    page = enter()
+    page.goto("/register")
+    page.locator("#email").fill("someone@journey.test")
+    steps.press(page, "登记并登录")
+    expect(page.locator("#errors")).to_be_focused()
+    expect(page.locator("#email")).to_have_value("someone@journey.test")
+    first = page.locator("#errors a").first
+    page.keyboard.press("Tab")
+    expect(first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(first.get_attribute("href") or "")).to_be_focused()
+
+
+def test_large_letters_are_switched_on_and_off_from_every_layout(
+    enter: Enter, script: bool
+) -> None:
+    for email, address in (
+        (None, "/catalogue?q=12"),
+        ("firm1@demo.test", "/applications"),
+        (people.address("finance"), "/funds"),
+    ):
+        page = enter(email)
+        page.goto(address)
+        before = page.locator("main p, main a").first.evaluate(
+            "element => parseFloat(getComputedStyle(element).fontSize)"
+        )
+        for switch, elder in (("长者模式", True), ("退出长者模式", False)):
+            steps.follow(page, switch)
+            steps.press(page, "打开长者模式" if elder else "退出长者模式")
+            expect(page).to_have_url(re.compile(re.escape(address) + "$"))
+            size = page.locator("main p, main a").first.evaluate(
+                "element => parseFloat(getComputedStyle(element).fontSize)"
+            )
+            assert (size >= 1.3 * before) if elder else (size == before), (address, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Any
 
@@ -86,3 +87,13 @@ def test_pages_and_styles_are_packed_but_no_page_that_holds_a_token(client: Any)
     assert "Content-Encoding" not in client.get("/catalogue").headers
     form = client.get("/sign-in", headers={"Accept-Encoding": "br"})
     assert b"csrf_token" in form.data and "Content-Encoding" not in form.headers
+
+
+def test_a_style_is_kept_for_good_only_at_the_address_of_its_content(client: Any) -> None:
+    page = client.get("/accessibility").text
+    styles = re.findall(r'(/static/css/[^"?]+)\?v=([^"]+)"', page)
+    assert len(styles) == 5
+    for path, mark in styles:
+        assert "immutable" in client.get(f"{path}?v={mark}").headers["Cache-Control"]
+        assert client.get(f"{path}?v=another").headers["Cache-Control"] == "no-cache"
+    assert client.get("/static/nothing.css?v=1").status_code == 404

@@ -120,3 +120,10 @@ def test_every_part_is_used() -> None:
         if (name, macro) not in used and macro not in calls_of(name)
     ]
     assert not unused, "parts that no page uses:\n" + "\n".join(unused)
+
+
+def test_nothing_moves_on_any_page() -> None:
+    """Nothing to stop for those who asked their system for less motion."""
+    styles = sorted((FOLDER.parent / "catalogue" / "static" / "css").glob("*.css"))
+    moving = re.compile(r"transition|animation|@keyframes|scroll-behavior", re.IGNORECASE)
+    assert styles and not [path.name for path in styles if moving.search(path.read_text("utf-8"))]
