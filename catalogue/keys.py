@@ -61,6 +61,11 @@ class SigningKey:
         return "".join(_pem(item) for item in (self.certificate, *self.chain))
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the signing certificate, by which keys are told apart."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
     def root_pem(self) -> str:
         """The root as PEM: what a checker pins."""
         return _pem(self.root)

@@ -32,6 +32,7 @@ LIMITS = {
     "notices.object_to": ("10 per minute; 60 per hour", ["POST"]),
     "notices.paper": ("60 per minute", ["GET"]),
     "enterprises.register": ("10 per minute", ["POST"]),
+    "certificates.answer_pdf": ("10 per minute", ["GET"]),
     "certificates.check_file": ("20 per minute", ["POST"]),
     "certificates.show": ("120 per minute", ["GET"]),
     "certificates.status_json": ("120 per minute", ["GET"]),

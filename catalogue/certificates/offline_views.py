@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from flask import (
     Blueprint,
     Response,
@@ -21,7 +22,7 @@ from flask import (
 
 from catalogue import keys
 from catalogue.accounts.access import public
-from catalogue.certificates import status_files
+from catalogue.certificates import operations, status_files
 from catalogue.documents.operations import open_document
 
 bp = Blueprint("offline", __name__, url_prefix="/verifier")
@@ -40,6 +41,8 @@ def page() -> Any:
         sha256=hashlib.sha256(_program()).hexdigest(),
         size=len(_program()),
         files=status_files.newest(),
+        signers=operations.signers(),
+        current=keys.of(current_app.config).fingerprint,
     )
 
 
@@ -52,7 +55,8 @@ def program() -> Any:
 @bp.get("/root.pem")
 @public
 def root() -> Any:
-    pem = keys.of(current_app.config).root_pem
+    """Today's root first, then those of earlier keys: papers outlive the key that signed them."""
+    pem = "".join(item.public_bytes(Encoding.PEM).decode("ascii") for item in operations.roots())
     return _download(pem.encode(), "root.pem", "application/x-pem-file")
 
 

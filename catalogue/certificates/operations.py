@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 from flask import current_app
 from sqlalchemy import and_, exists, select
 from sqlalchemy.dialects.postgresql import insert
@@ -23,11 +22,12 @@ from catalogue.applications.models import Application
 from catalogue.applications.operations import advance, next_number, when
 from catalogue.audit.log import append
 from catalogue.audit.operations import record
-from catalogue.certificates import rules, signing, wording
+from catalogue.certificates import answer, rules, signing, wording
 from catalogue.certificates.models import Certificate, CertificateStatus, Signer
 from catalogue.certificates.pdf import draw as draw_pdf
 from catalogue.certificates.verify import Answer, signature_fault, verify
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents import paper
 from catalogue.documents.fonts import prepare
 from catalogue.documents.operations import store_generated
 from catalogue.enterprises.models import enterprise_id_of
@@ -389,6 +389,17 @@ def told(certificate: Certificate, day: date) -> dict[str, Any]:
     }
 
 
+def answer_file(certificate: Certificate, day: date) -> bytes:
+    """The answer of the check page for ``day`` as a signed PDF; nothing is kept.
+
+    Drawing and signing take some 100 ms, so the address that asks is limited (security.LIMITS).
+    """
+    key = signatory()
+    papers = answer.papers_of(certificate, day, utc_now(), told(certificate, day), key.label)
+    pdf = paper.draw(papers, prepare(current_app.config["FONTS_DIR"]))
+    return signing.sign(pdf, key, signing.ANSWER_FIELD)
+
+
 def published_sha256(change: CertificateStatus) -> str:
     """The hash of a change's canonical form: what the public log holds of it."""
     return hashlib.sha256(wording.canonical(published(change))).hexdigest()
@@ -509,11 +520,10 @@ def signatory() -> keys.SigningKey:
 
 def _remember(key: keys.SigningKey) -> None:
     """Keep the public half of a key that signs, so that rotation loses nobody."""
-    fingerprint = key.certificate.fingerprint(SHA256()).hex()
     db.session.execute(
         insert(Signer)
         .values(
-            fingerprint=fingerprint,
+            fingerprint=key.fingerprint,
             label=key.label,
             pem=key.pem,
             root_pem=key.root_pem,

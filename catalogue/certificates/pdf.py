@@ -11,19 +11,12 @@ from typing import Any
 import segno
 from reportlab import rl_config
 from reportlab.lib.colors import HexColor
-from reportlab.pdfbase.pdfdoc import (
-    PDFArray,
-    PDFDictionary,
-    PDFName,
-    PDFStream,
-    PDFString,
-    PDFZCompress,
-)
 from reportlab.pdfgen.canvas import Canvas
 
 from catalogue.certificates import ornaments
 from catalogue.certificates.wording import ATTACHMENT, ISSUER, ISSUER_ENGLISH, SEAL, TITLES, Wording
 from catalogue.documents.fonts import Fonts, printable
+from catalogue.documents.structure import Reading, attach
 from catalogue.documents.typesetting import Faces, faces, show
 
 # One unit is a pixel of look/08: the page is 1280 wide, y counted downwards as in the picture.
@@ -50,6 +43,7 @@ class Sheet:
 
     canvas: Canvas
     faces: Faces
+    reading: Reading
 
     def text(
         self,
@@ -66,8 +60,9 @@ class Sheet:
         face = self.faces.bold if bold else self.faces.regular
         width = face.width(text, size, spacing)
         x = at[0] - {"left": 0.0, "centre": width / 2, "right": width}[align]
-        self.canvas.setFillColor(colour)
-        show(self.canvas, face, (x, HEIGHT - at[1]), text, size, spacing=spacing)
+        with self.reading.piece("P"):
+            self.canvas.setFillColor(colour)
+            show(self.canvas, face, (x, HEIGHT - at[1]), text, size, spacing=spacing)
 
     def fitted(
         self,
@@ -87,28 +82,39 @@ class Sheet:
         # 0.37 em above the baseline lies the optical middle of a Han character.
         baseline = middle + 0.37 * size - step * (len(lines) - 1) / 2
         x = left + (width / 2 if align == "centre" else 0)
-        for index, line in enumerate(lines):
-            at = (x, baseline + index * step)
-            self.text(at, line, size, bold=bold, colour=colour, align=align)
+        with self.reading.piece("P"):
+            for index, line in enumerate(lines):
+                at = (x, baseline + index * step)
+                self.text(at, line, size, bold=bold, colour=colour, align=align)
 
     def outlined(
-        self, centre_x: float, baseline: float, words: str, size: float, *, spacing: float = 0.0
+        self,
+        centre_x: float,
+        baseline: float,
+        words: str,
+        size: float,
+        *,
+        spacing: float = 0.0,
+        role: str = "P",
     ) -> None:
         """Fixed serif words as outlines, readable to machines and screen readers."""
         width = len(words) * size + (len(words) - 1) * spacing
         x = centre_x - width / 2
         places = [(x + i * (size + spacing), HEIGHT - baseline) for i in range(len(words))]
-        self.canvas.setFillColor(INK)
-        self._spoken(words, places[0], size, spacing)
-        self._outlines(words, places, size)
-        self._end_spoken()
+        with self.reading.piece(role):
+            self.canvas.setFillColor(INK)
+            self._spoken(words, places[0], size, spacing)
+            self._outlines(words, places, size)
+            self._end_spoken()
 
     def seal_words(self, columns: list[float], rows: list[float], size: float) -> None:
         """The nine characters of the seal, read from the right column downwards."""
         places = [(x, HEIGHT - y) for x in columns for y in rows]
-        self._spoken(SEAL, places[0], size / 3, 0)
-        self._outlines(SEAL, places, size)
-        self._end_spoken()
+        with self.reading.piece("P"):
+            self.canvas.setFillColor(SEAL_RED)
+            self._spoken(SEAL, places[0], size / 3, 0)
+            self._outlines(SEAL, places, size)
+            self._end_spoken()
 
     def _outlines(self, words: str, places: list[Point], size: float) -> None:
         shapes = ornaments.glyphs()
@@ -139,18 +145,20 @@ class Sheet:
 
     def line(self, x0: float, x1: float, y: float, width: float, colour: HexColor) -> None:
         """A horizontal rule."""
-        self.canvas.setStrokeColor(colour)
-        self.canvas.setLineWidth(width)
-        self.canvas.line(x0, HEIGHT - y, x1, HEIGHT - y)
+        with self.reading.artifact():
+            self.canvas.setStrokeColor(colour)
+            self.canvas.setLineWidth(width)
+            self.canvas.line(x0, HEIGHT - y, x1, HEIGHT - y)
 
     def frame(
         self, box: tuple[float, float, float, float], width: float, colour: HexColor, radius: float
     ) -> None:
         """A rectangle (left, top, right, bottom) with rounded corners."""
         left, top, right, bottom = box
-        self.canvas.setStrokeColor(colour)
-        self.canvas.setLineWidth(width)
-        self.canvas.roundRect(left, HEIGHT - bottom, right - left, bottom - top, radius)
+        with self.reading.artifact():
+            self.canvas.setStrokeColor(colour)
+            self.canvas.setLineWidth(width)
+            self.canvas.roundRect(left, HEIGHT - bottom, right - left, bottom - top, radius)
 
 
 def draw(wording: Wording, fonts: Fonts) -> bytes:
@@ -177,11 +185,12 @@ def draw(wording: Wording, fonts: Fonts) -> bytes:
     canvas.setAuthor(ISSUER)
     canvas.setSubject(shown.product)
     canvas.setCreator("")
-    _embed(canvas, wording)
+    attach(canvas, [(ATTACHMENT, wording.canonical())])
     _forms(canvas)
-    sheet = Sheet(canvas, chosen)
+    sheet = Sheet(canvas, chosen, Reading(canvas))
     canvas.scale(SCALE, SCALE)
-    _border(sheet)
+    with sheet.reading.artifact():
+        _border(sheet)
     _head(sheet, shown)
     _product(sheet, shown)
     _particulars(sheet, shown)
@@ -189,7 +198,8 @@ def draw(wording: Wording, fonts: Fonts) -> bytes:
     _signature(sheet, shown, wording.sha256)
     _issuer(sheet, shown)
     _foot(sheet)
-    canvas.showPage()
+    sheet.reading.show_page()
+    sheet.reading.close()
     canvas.save()
     return output.getvalue()
 
@@ -201,29 +211,6 @@ def _printable(wording: Wording) -> Wording:
         if isinstance(value := getattr(wording, field.name), str) and field.name != "check_url"
     }
     return replace(wording, **changed)
-
-
-def _embed(canvas: Canvas, wording: Wording) -> None:
-    """Attach the words as JSON, so that another portal reads them without typing."""
-    document = canvas._doc  # noqa: SLF001 (ReportLab attaches no files by itself)
-    content = PDFStream(
-        PDFDictionary({"Type": PDFName("EmbeddedFile"), "Subtype": "/application#2Fjson"}),
-        wording.canonical(),
-        filters=[PDFZCompress],
-    )
-    specification = PDFDictionary(
-        {
-            "Type": PDFName("Filespec"),
-            "F": PDFString(ATTACHMENT),
-            "UF": PDFString(ATTACHMENT),
-            "AFRelationship": PDFName("Data"),
-            "EF": PDFDictionary({"F": document.Reference(content, "certificateJson")}),
-        }
-    )
-    reference = document.Reference(specification, "certificateJsonFile")
-    document.Catalog.Names = PDFDictionary(
-        {"EmbeddedFiles": PDFDictionary({"Names": PDFArray([PDFString(ATTACHMENT), reference])})}
-    )
 
 
 def _forms(canvas: Canvas) -> None:
@@ -296,13 +283,13 @@ def _head(sheet: Sheet, words: Wording) -> None:
     sheet.text((104, 124), f"No. {words.number}", 13, colour=INK_2)
     if words.specimen:
         note = "示范环境，不作任何证明"
-        sheet.text((1176, 104.5), note, 13, colour=INK_2, align="right")
         left = 1176 - sheet.faces.regular.width(note, 13) - 13
         sheet.text((left, 104.5), "样张", 14.4, bold=True, align="right")
+        sheet.text((1176, 104.5), note, 13, colour=INK_2, align="right")
         sheet.text((1176, 124), "SPECIMEN ・ not valid", 13, colour=INK_2, align="right")
     title, kind, english, _ = TITLES[words.scheme]
-    sheet.outlined(641, 133.5, title, 24, spacing=2.88)
-    sheet.outlined(641, 196, kind, 48, spacing=13.4)
+    sheet.outlined(641, 133.5, title, 24, spacing=2.88, role="H1")
+    sheet.outlined(641, 196, kind, 48, spacing=13.4, role="H1")
     sheet.text((640, 235), english, 12.8, colour=INK_2, align="centre", spacing=1.5)
     sheet.line(384, 896, 259, 2, SEAL_RED)
     sheet.line(384, 896, 261.6, 0.9, SEAL_RED)
@@ -345,8 +332,9 @@ def _particulars(sheet: Sheet, words: Wording) -> None:
 
 def _particular(sheet: Sheet, x: float, top: float, row: tuple[str, str, str, str | None]) -> None:
     label, english, value, note = row
-    sheet.text((x, top + 26), label, 13.1, colour=INK_2)
-    sheet.text((x, top + 40.5), english, 10.7, colour=INK_2)
+    with sheet.reading.piece("P"):
+        sheet.text((x, top + 26), label, 13.1, colour=INK_2)
+        sheet.text((x, top + 40.5), english, 10.7, colour=INK_2)
     crowded = sheet.faces.bold.width(value, 11) > 308
     if note:
         places = ((17, 29), (42.5, 20)) if crowded else ((19.7, 24), (39.4, 18))
@@ -381,8 +369,9 @@ def _qr(sheet: Sheet, at: Point, side: float, address: str) -> None:
                 x, y = at[0] + column * unit, HEIGHT - at[1] - (row + 1) * unit
                 boxes.append(f"{x:.2f} {y - hair:.2f} {length * unit:.2f} {unit + 2 * hair:.2f} re")
             column += length
-    sheet.canvas.setFillColor(INK)
-    sheet.raw(" ".join(boxes) + " f")
+    with sheet.reading.piece("Figure", "二维码，通向这张证书的核验页"):
+        sheet.canvas.setFillColor(INK)
+        sheet.raw(" ".join(boxes) + " f")
     left, bottom = at[0] * SCALE, (HEIGHT - at[1] - side) * SCALE
     place = (left, bottom, left + side * SCALE, bottom + side * SCALE)
     sheet.canvas.linkURL(address, place, relative=0)
@@ -411,7 +400,6 @@ def _issuer(sheet: Sheet, words: Wording) -> None:
     sheet.text((978, 766), ISSUER_ENGLISH, 11.2, colour=INK_2, align="right")
     sheet.frame((999, 679, 1101, 781), 4, SEAL_RED, 3)
     sheet.frame((1004.7, 684.7, 1095.3, 775.3), 0.7, RED_TINT, 0)
-    sheet.canvas.setFillColor(SEAL_RED)
     sheet.seal_words([1064.8, 1037, 1009.2], [712, 740.3, 768.3], 26.2)
 
 

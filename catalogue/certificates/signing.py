@@ -15,7 +15,10 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from catalogue.keys import SigningKey
 
+# The name of the signature's field tells a checker without our software what was signed.
 FIELD = "Issuer"
+ANSWER_FIELD = "Answer"
+REASONS = {FIELD: "证书签发", ANSWER_FIELD: "核验答复"}
 # A chain of two and an ECDSA signature take 3,000 hexadecimal digits; a longer chain fits too.
 RESERVED = 12_288
 
@@ -48,15 +51,15 @@ def certificate_of(certificate: x509.Certificate) -> asn1_x509.Certificate:
     return asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
 
 
-def sign(pdf: bytes, key: SigningKey) -> bytes:
+def sign(pdf: bytes, key: SigningKey, field: str = FIELD) -> bytes:
     """``pdf`` with an invisible PAdES B-B signature over all of it, permitting no change."""
     meta = signers.PdfSignatureMetadata(
-        field_name=FIELD,
+        field_name=field,
         md_algorithm="sha256",
         subfilter=SigSeedSubFilter.PADES,
         certify=True,
         docmdp_permissions=fields.MDPPerm.NO_CHANGES,
-        reason="证书签发",
+        reason=REASONS[field],
         location="上海",
     )
     output = signers.PdfSigner(meta, _Signer(key)).sign_pdf(

@@ -22,6 +22,7 @@ import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
+# The field in which the portal signs printed answers of its check page.
+ANSWER_FIELD = b"/T (Answer)"
 SIGNED_PARTS = {"sha256", "signature", "certificate"}
 STATES = {
     "valid": "有效",
@@ -60,14 +63,27 @@ def canonical(value: Any) -> bytes:
 # ------------------------------------------------------------------ signatures
 
 
-def under_root(chain: list[x509.Certificate], root: x509.Certificate, moment: datetime) -> None:
-    """Raise Fault unless ``chain`` (the signer first) leads to ``root``, in force at ``moment``."""
-    for certificate, issuer in zip(chain, [*chain[1:], root], strict=True):
+def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether ``issuer`` signed ``certificate``."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def under_root(
+    chain: list[x509.Certificate], roots: list[x509.Certificate], moment: datetime
+) -> None:
+    """Raise Fault unless ``chain`` (the signer first) leads to a root, in force at ``moment``."""
+    anchors = [root for root in roots if issued(chain[-1], root)]
+    if not anchors or not all(issued(*pair) for pair in pairwise(chain)):
+        raise Fault("签名证书不是这个根证书签发的")
+    for issuer in (*chain[1:], anchors[0]):
         try:
-            certificate.verify_directly_issued_by(issuer)
             authority = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
-            raise Fault("签名证书不是这个根证书签发的") from None
+        except x509.ExtensionNotFound:
+            authority = False
         if not authority:
             raise Fault("签名证书的上级不是签发机构")
     if not all(c.not_valid_before_utc <= moment <= c.not_valid_after_utc for c in chain):
@@ -84,18 +100,18 @@ def signed_by(key: Any, signature: bytes, data: bytes) -> None:
         raise Fault("签名与内容不符，文件被改动过") from None
 
 
-def check_signed(data: bytes, signature: str, pem: str, root: x509.Certificate) -> None:
-    """Raise Fault unless the base64 ``signature`` over ``data`` holds under ``root``."""
+def check_signed(data: bytes, signature: str, pem: str, roots: list[x509.Certificate]) -> None:
+    """Raise Fault unless the base64 ``signature`` over ``data`` holds under one of ``roots``."""
     try:
         chain = x509.load_pem_x509_certificates(pem.encode())
         raw = base64.b64decode(signature, validate=True)
     except ValueError:
         raise Fault("签名或签名证书读不出来") from None
-    under_root(chain, root, datetime.now(UTC))
+    under_root(chain, roots, datetime.now(UTC))
     signed_by(chain[0].public_key(), raw, data)
 
 
-def check_pdf_signature(data: bytes, root: x509.Certificate) -> datetime:
+def check_pdf_signature(data: bytes, roots: list[x509.Certificate]) -> datetime:
     """When the one signature of a PDF was made; raise Fault unless it covers the whole file."""
     ranges = BYTE_RANGE.findall(data)
     if len(ranges) != 1:
@@ -112,7 +128,7 @@ def check_pdf_signature(data: bytes, root: x509.Certificate) -> datetime:
         (signer,) = content["signer_infos"]
         attributes = {item["type"].native: item["values"][0] for item in signer["signed_attrs"]}
         chosen = [item.chosen for item in content["certificates"]]
-        chain = ordered(signer["sid"].chosen["serial_number"].native, chosen, root)
+        chain = ordered(signer["sid"].chosen["serial_number"].native, chosen, roots)
         told = attributes["message_digest"].native
         stated = attributes.get("signing_time")
         signature, signed = signer["signature"].native, signer["signed_attrs"].untag().dump()
@@ -123,16 +139,19 @@ def check_pdf_signature(data: bytes, root: x509.Certificate) -> datetime:
     if told != hashlib.sha256(data[:first] + data[second:]).digest():
         raise Fault("签名与内容不符，文件被改动过")
     moment: datetime = stated.native if stated is not None else datetime.now(UTC)
-    under_root(chain, root, moment)
+    under_root(chain, roots, moment)
     signed_by(chain[0].public_key(), signature, signed)
     return moment
 
 
-def ordered(serial: int, chosen: Iterable[Any], root: x509.Certificate) -> list[x509.Certificate]:
+def ordered(
+    serial: int, chosen: Iterable[Any], roots: list[x509.Certificate]
+) -> list[x509.Certificate]:
     """The signer's certificate and what stands above it, without the root."""
     known = [x509.load_der_x509_certificate(item.dump()) for item in chosen]
     chain = [item for item in known if item.serial_number == serial][:1]
-    while chain and chain[-1].issuer != root.subject:
+    subjects = [root.subject for root in roots]
+    while chain and chain[-1].issuer not in subjects:
         above = [c for c in known if c.subject == chain[-1].issuer and c not in chain]
         if not above:
             break
@@ -194,16 +213,16 @@ def climb(index: int, size: int, start: bytes, path: list[bytes]) -> tuple[bytes
     return old, new
 
 
-def checkpoint(part: dict[str, Any], root: x509.Certificate) -> dict[str, Any]:
+def checkpoint(part: dict[str, Any], roots: list[x509.Certificate]) -> dict[str, Any]:
     """The size and root of a signed checkpoint."""
-    check_signed(part["checkpoint"].encode(), part["signature"], part["certificate"], root)
+    check_signed(part["checkpoint"].encode(), part["signature"], part["certificate"], roots)
     content: dict[str, Any] = json.loads(part["checkpoint"])
     return content
 
 
-def check_inclusion(part: dict[str, Any], root: x509.Certificate) -> str:
+def check_inclusion(part: dict[str, Any], roots: list[x509.Certificate]) -> str:
     """That an entry stands under its signed root."""
-    signed, entry = checkpoint(part, root), dict(part["entry"])
+    signed, entry = checkpoint(part, roots), dict(part["entry"])
     position, path = entry.pop("position"), [bytes.fromhex(step) for step in part["path"]]
     if not 0 <= position < signed["size"]:
         raise Fault("条目不在这个树根之下")
@@ -215,9 +234,9 @@ def check_inclusion(part: dict[str, Any], root: x509.Certificate) -> str:
     return f"{entry['kind']} {entry['subject']} 在公开存证簿第 {position} 条，{entry['at']} 记入"
 
 
-def check_consistency(part: dict[str, Any], root: x509.Certificate) -> str:
+def check_consistency(part: dict[str, Any], roots: list[x509.Certificate]) -> str:
     """That a log continues an older one."""
-    old, new = checkpoint(part["from"], root), checkpoint(part["to"], root)
+    old, new = checkpoint(part["from"], roots), checkpoint(part["to"], roots)
     path = [bytes.fromhex(step) for step in part["path"]]
     size, whole = old["size"], new["size"]
     if size == whole:
@@ -230,8 +249,8 @@ def check_consistency(part: dict[str, Any], root: x509.Certificate) -> str:
             position, last = position >> 1, last >> 1
         if not path:
             raise Fault("证明不完整")
-        roots = climb(position, last + 1, path[0], path[1:])
-        same = [item.hex() for item in roots] == [old["root"], new["root"]]
+        told = climb(position, last + 1, path[0], path[1:])
+        same = [item.hex() for item in told] == [old["root"], new["root"]]
     if not same:
         raise Fault("新的存证簿不是旧的接着写的")
     return f"{whole} 条的存证簿是 {size} 条那本接着写的，没有改动"
@@ -248,20 +267,24 @@ def envelope_name(part: Any) -> str | None:
     return next(iter(names)) if len(names) == 1 else None
 
 
-def check_envelope(part: dict[str, Any], name: str, root: x509.Certificate) -> str:
+def check_envelope(part: dict[str, Any], name: str, roots: list[x509.Certificate]) -> str:
     """That a signed JSON file is as it was signed."""
     data = canonical(part[name])
     if hashlib.sha256(data).hexdigest() != part["sha256"]:
         raise Fault("内容与它自己写的哈希不符，文件被改动过")
-    check_signed(data, part["signature"], part["certificate"], root)
+    check_signed(data, part["signature"], part["certificate"], roots)
     return f"{name}：签名有效，内容与签发时一致（SHA-256 {part['sha256'][:16]}…）"
 
 
-def check_certificate(data: bytes, root: x509.Certificate, status: dict[str, Any] | None) -> str:
+def check_certificate(
+    data: bytes, roots: list[x509.Certificate], status: dict[str, Any] | None
+) -> str:
     """What a PDF is: the list of hashes decides first, then its signature."""
     sha256 = hashlib.sha256(data).hexdigest()
     entry = next((c for c in (status or {}).get("certificates", ()) if c["sha256"] == sha256), None)
-    moment = check_pdf_signature(data, root)
+    moment = check_pdf_signature(data, roots)
+    if ANSWER_FIELD in data:
+        return f"签名有效，是平台 {moment:%Y-%m-%d} 出的核验答复（不是证书），与签名时一致"
     if status is None:
         return f"签名有效，盖住整个文件，{moment:%Y-%m-%d} 签发；没有状态文件，不能说今天是否有效"
     if entry is None:
@@ -273,34 +296,34 @@ def check_certificate(data: bytes, root: x509.Certificate, status: dict[str, Any
     return says
 
 
-def check(path: Path, root: x509.Certificate, status: dict[str, Any] | None) -> str:
+def check(path: Path, roots: list[x509.Certificate], status: dict[str, Any] | None) -> str:
     """What holds of one file; raises Fault or Unreadable."""
     data = path.read_bytes()
     if data.startswith(b"%PDF"):
-        return check_certificate(data, root, status)
+        return check_certificate(data, roots, status)
     try:
         if path.suffix == ".jsonl":
             if status is None or status.get("checkpoint") is None:
                 raise Unreadable("验整本存证簿要有状态文件里的树根")
-            signed = checkpoint(status["checkpoint"], root)
+            signed = checkpoint(status["checkpoint"], roots)
             if rebuilt(map(json.loads, data.splitlines()), signed["size"]).hex() != signed["root"]:
                 raise Fault("由条目重建的树根与签名的树根不符")
             return f"{signed['size']} 条重建出签名的树根，没有改动"
         part = json.loads(data)
         if (name := envelope_name(part)) is not None:
-            return check_envelope(part, name, root)
+            return check_envelope(part, name, roots)
         if "entry" in part:
-            return check_inclusion(part, root)
-        return check_consistency(part, root)
+            return check_inclusion(part, roots)
+        return check_consistency(part, roots)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable(f"不认得这种文件（{type(error).__name__}）") from None
 
 
-def status_of(path: Path, root: x509.Certificate) -> dict[str, Any]:
+def status_of(path: Path, roots: list[x509.Certificate]) -> dict[str, Any]:
     """The content of a signed status file; raises Fault or Unreadable."""
     try:
         part = json.loads(path.read_bytes())
-        check_envelope(part, "status", root)
+        check_envelope(part, "status", roots)
         content: dict[str, Any] = part["status"]
     except (ValueError, KeyError, TypeError) as error:
         raise Unreadable(f"状态文件读不出来（{type(error).__name__}）") from None
@@ -311,19 +334,21 @@ def main() -> int:
     """Check every file that was named; print a line for each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--root", required=True, type=Path, help="the portal's root certificate")
+    parser.add_argument(
+        "--root", required=True, type=Path, help="the portal's root, and those of its earlier keys"
+    )
     parser.add_argument("--status", type=Path, help="a signed status file")
     asked = parser.parse_args()
     worst = 0
     try:
-        root = x509.load_pem_x509_certificate(asked.root.read_bytes())
-        status = status_of(asked.status, root) if asked.status else None
+        roots = x509.load_pem_x509_certificates(asked.root.read_bytes())
+        status = status_of(asked.status, roots) if asked.status else None
     except (OSError, ValueError, Unreadable, Fault) as error:
         print(f"不能开始：{error}", file=sys.stderr)
         return 2
     for path in asked.files:
         try:
-            print(f"✓ {path.name}：{check(path, root, status)}")
+            print(f"✓ {path.name}：{check(path, roots, status)}")
         except Fault as fault:
             print(f"✗ {path.name}：{fault}")
             worst = max(worst, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from datetime import date
+from io import BytesIO
 from typing import Any
 
 from flask import (
@@ -144,6 +145,25 @@ def status_json(number: str) -> Any:
     if fault:
         raise Refused(fault, status=422)
     response = jsonify(operations.told(certificate, day or _today()))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.get("/certificates/<number>/answer.pdf")
+@public
+def answer_pdf(number: str) -> Any:
+    """The page's answer for today or ``?on=``, signed, for the purchase file."""
+    certificate = operations.check_number(number) or abort(404)
+    day, fault = _asked_day()
+    if fault:
+        raise Refused(fault, status=422)
+    day = day or _today()
+    response = send_file(
+        BytesIO(operations.answer_file(certificate, day)),
+        mimetype="application/pdf",
+        as_attachment=True,
+        download_name=f"{certificate.number}-{day}.pdf",
+    )
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -13,18 +13,11 @@ from io import BytesIO
 from itertools import chain
 
 from reportlab.lib.colors import HexColor
-from reportlab.pdfbase.pdfdoc import (
-    PDFArray,
-    PDFDictionary,
-    PDFName,
-    PDFStream,
-    PDFString,
-    PDFZCompress,
-)
 from reportlab.pdfgen.canvas import Canvas
 
 from catalogue.documents import serif
 from catalogue.documents.fonts import Fonts, printable
+from catalogue.documents.structure import Reading, attach
 from catalogue.documents.typesetting import Face, Faces, faces, show
 
 PAGE = (595.28, 841.89)
@@ -38,6 +31,7 @@ SEAL = HexColor("#A81E1E")
 WASH, PINE, OCHRE = HexColor("#F7F6F2"), HexColor("#1E6644"), HexColor("#85500A")
 WHITE = HexColor("#FFFFFF")
 TAG_SIZE = 8.0
+SECTION_SIZE, TITLE_SIZE = 13.0, 20.0
 # The share of the free width that stands at the left of a line.
 SHARES = {"left": 0.0, "centre": 0.5, "right": 1.0}
 
@@ -154,39 +148,19 @@ def draw(papers: Papers, fonts: Fonts) -> bytes:
     canvas.setAuthor(papers.author)
     canvas.setCreator("")
     if papers.attachments:
-        _attach(canvas, papers.attachments)
+        attach(canvas, papers.attachments)
     digest = papers.sha256
     mark = f"内容摘要 SHA-256 {digest[:16]}…{digest[-8:]}"
+    reading = Reading(canvas)
     for number, placed in enumerate(pages, start=1):
-        _running(canvas, chosen, papers, mark, (number, len(pages)))
+        with reading.artifact():
+            _running(canvas, chosen, papers, mark, (number, len(pages)))
         for item in placed:
-            _draw(canvas, chosen, item)
-        canvas.showPage()
+            _draw(reading, chosen, item)
+        reading.show_page()
+    reading.close()
     canvas.save()
     return output.getvalue()
-
-
-def _attach(canvas: Canvas, attachments: Sequence[tuple[str, bytes]]) -> None:
-    """Put JSON files into the document, for readers that list attachments."""
-    document = canvas._doc  # noqa: SLF001 (ReportLab attaches no files by itself)
-    names = PDFArray([])
-    for index, (name, data) in enumerate(sorted(attachments)):
-        content = PDFStream(
-            PDFDictionary({"Type": PDFName("EmbeddedFile"), "Subtype": "/application#2Fjson"}),
-            data,
-            filters=[PDFZCompress],
-        )
-        specification = PDFDictionary(
-            {
-                "Type": PDFName("Filespec"),
-                "F": PDFString(name),
-                "UF": PDFString(name),
-                "AFRelationship": PDFName("Data"),
-                "EF": PDFDictionary({"F": document.Reference(content, f"attached{index}")}),
-            }
-        )
-        names.sequence += [PDFString(name), document.Reference(specification, f"file{index}")]
-    document.Catalog.Names = PDFDictionary({"EmbeddedFiles": PDFDictionary({"Names": names})})
 
 
 def _printable(text: str) -> str:
@@ -274,7 +248,23 @@ def _tag_width(chosen: Faces, tag: Tag) -> float:
     return chosen.regular.width(tag.text, TAG_SIZE) + (0 if tag.kind == "plain" else 8)
 
 
-def _draw(canvas: Canvas, chosen: Faces, placed: _Placed) -> None:
+def _draw(reading: Reading, chosen: Faces, placed: _Placed) -> None:
+    with reading.artifact():
+        _draw_lines(reading.canvas, placed)
+    for cell, lines in zip(placed.row.cells, placed.lines, strict=True):
+        if any(lines) or cell.tag:
+            with reading.piece(_role(cell)):
+                _draw_cell(reading.canvas, chosen, cell, lines, placed)
+
+
+def _role(cell: Cell) -> str:
+    """Bold words of a title's or a section's size are headings."""
+    if not cell.bold or cell.size < SECTION_SIZE:
+        return "P"
+    return "H1" if cell.size >= TITLE_SIZE else "H2"
+
+
+def _draw_lines(canvas: Canvas, placed: _Placed) -> None:
     row, bottom = placed.row, PAGE[1] - placed.top - placed.height
     if row.wash:
         canvas.setFillColor(WASH)
@@ -285,8 +275,6 @@ def _draw(canvas: Canvas, chosen: Faces, placed: _Placed) -> None:
         canvas.line(LEFT, PAGE[1] - placed.top, RIGHT, PAGE[1] - placed.top)
     if row.edge:
         _edge(canvas, row.edge, placed)
-    for cell, lines in zip(row.cells, placed.lines, strict=True):
-        _draw_cell(canvas, chosen, cell, lines, placed)
 
 
 def _edge(canvas: Canvas, kind: str, placed: _Placed) -> None:

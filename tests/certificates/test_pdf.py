@@ -133,3 +133,26 @@ def test_fitted_lines_lose_nothing_and_stay_in_their_box(fonts: Fonts, text: str
 def test_what_cannot_fit_is_refused_not_clipped(fonts: Fonts) -> None:
     with pytest.raises(DoesNotFit):
         draw(words(product="长" * 10_000), fonts)
+
+
+def test_it_is_tagged_in_reading_order_and_nothing_is_left_untagged(fonts: Fonts) -> None:
+    reader = PdfReader(BytesIO(draw(words(), fonts)))
+    catalog, page = reader.root_object, reader.pages[0]
+    assert catalog["/Lang"] == "zh-CN" and catalog["/MarkInfo"]["/Marked"]
+    assert "入选证书" in str((reader.metadata or {})["/Title"])
+    whole: Any = catalog["/StructTreeRoot"]["/K"]
+    pieces = [reference.get_object() for reference in whole["/K"]]
+    assert [piece["/K"] for piece in pieces] == list(range(len(pieces)))
+    assert [piece["/S"] for piece in pieces].count("/H1") == 2
+    assert next(p["/Alt"] for p in pieces if p["/S"] == "/Figure").startswith("二维码")
+    by_place: Any = catalog["/StructTreeRoot"]["/ParentTree"]["/Nums"]
+    assert by_place[0] == page["/StructParents"] and len(by_place[1]) == len(pieces)
+    # Outside every tag only the graphics state changes: no text, no path is painted.
+    content = page.get_contents()
+    assert content is not None
+    depth = 0
+    for line in content.get_data().decode("latin-1").splitlines():
+        depth += len(re.findall(r"\bB(?:DC|MC)\b", line))
+        assert depth or not re.search(r"(Tj|TJ|Do|\bf|\bS|\bB)$", line), line[:60]
+        depth -= len(re.findall(r"\bEMC\b", line))
+    assert depth == 0

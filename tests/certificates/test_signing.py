@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import stat
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from catalogue import keys
 from catalogue.certificates import signing
@@ -74,10 +77,12 @@ def test_the_file_itself_is_unchanged(signed: bytes, signatory: keys.SigningKey)
 
 def test_flipped_bits_are_refused_everywhere(signed: bytes, signatory: keys.SigningKey) -> None:
     register = Register(signed)
-    for position in range(7, len(signed), len(signed) // 40):
+    # Every k-th bit, k odd, so that each of the eight places of a byte has its turn.
+    for bit in range(0, 8 * len(signed), 8 * len(signed) // 60 | 1):
         changed = bytearray(signed)
-        changed[position] ^= 1
-        assert kind(bytes(changed), register, signatory) != "unchanged", position
+        changed[bit // 8] ^= 1 << bit % 8
+        assert kind(bytes(changed), register, signatory) != "unchanged", bit
+        assert signature_fault(bytes(changed), [signatory.root]) is not None, bit
 
 
 def test_padding_inside_the_signature_is_refused_by_the_ledger(
@@ -91,6 +96,26 @@ def test_padding_inside_the_signature_is_refused_by_the_ledger(
 def test_bytes_after_the_end_are_refused(signed: bytes, signatory: keys.SigningKey) -> None:
     assert kind(signed + b"\n", Register(signed), signatory) == "altered"
     assert signature_fault(signed + b"\n", [signatory.root]) == "签名之外还有内容，前后或末尾有添加"
+
+
+def test_an_incremental_update_is_refused(signed: bytes, signatory: keys.SigningKey) -> None:
+    writer = IncrementalPdfFileWriter(BytesIO(signed))
+    writer.root["/Lang"] = generic.pdf_string("en")
+    writer.update_root()
+    updated = BytesIO()
+    writer.write(updated)
+    assert updated.getvalue().startswith(signed)
+    assert kind(updated.getvalue(), Register(signed), signatory) == "altered"
+    assert "签名之外" in str(signature_fault(updated.getvalue(), [signatory.root]))
+
+
+def test_another_signed_document_behind_or_before_it_is_refused(
+    fonts: Fonts, signed: bytes, signatory: keys.SigningKey, tmp_path: Path
+) -> None:
+    forged = signing.sign(draw(words(product="别的产品"), fonts), keys.load(tmp_path))
+    for data in (signed + forged, forged + signed):
+        assert kind(data, Register(signed), signatory) != "unchanged"
+        assert signature_fault(data, [signatory.root]) is not None
 
 
 def test_the_same_layout_signed_by_another_root_is_not_ours(

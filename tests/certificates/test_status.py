@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from datetime import date, timedelta
 from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import current_app
 from flask.testing import FlaskClient
+from pypdf import PdfReader
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -16,10 +23,11 @@ from catalogue.applications.models import Application
 from catalogue.applications.operations import advance
 from catalogue.audit import log
 from catalogue.audit.operations import trail
-from catalogue.certificates import operations
+from catalogue.certificates import operations, status_files
 from catalogue.certificates.models import Certificate, CertificateStatus
 from catalogue.certificates.wording import canonical
 from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.documents.operations import open_document
 from catalogue.errors import Refused
 from catalogue.listings.operations import listing_of
 from catalogue.notices import operations as notices
@@ -199,7 +207,7 @@ def test_a_new_name_gives_a_new_certificate_that_points_both_ways(
 ) -> None:
     old = of(application)
     listing = listing_of(application.id)
-    words = {name: getattr(old.words, name) or "" for name in operations.rules.NAMES}
+    words = _names(old)
     with pytest.raises(Refused, match="没有可换发的"):
         operations.ask_change(old, "replaced", "更名", builders.user("reviewer"), words)
     words["enterprise"] = "更名后（上海）𠮷田装备有限公司"
@@ -236,3 +244,109 @@ def test_a_certificate_revoked_before_it_was_drawn_is_never_drawn(session: Any) 
     stories.run_jobs()
     assert of(application).document_id is None
     assert operations.without_file() == []
+
+
+def test_staff_ask_and_another_answers_on_the_pages(
+    application: Application, client: FlaskClient
+) -> None:
+    number = of(application).number
+    builders.sign_in(client, builders.user("reviewer"))
+    ask = f"/certificates/{number}/change"
+    refused = builders.post(client, ask, {"status": "suspended", "reason": "  "})
+    assert refused.status_code == 422 and "请写明理由" in refused.text
+    assert builders.post(client, ask, {"status": "replaced", "reason": "x"}).status_code == 422
+    assert (
+        builders.post(client, ask, {"status": "suspended", "reason": "<b>核查</b>"}).status_code
+        == 303
+    )
+    change = operations.waiting_changes()[0]
+    address = f"/certificates/changes/{change.id}"
+    assert "这是您自己提的" in client.get(address).text
+    assert "&lt;b&gt;核查" in client.get("/certificates/changes").text
+    client = current_app.test_client()
+    builders.sign_in(client, builders.user("approver"))
+    assert "等您确认" in client.get("/home").text
+    assert builders.post(client, address, {"act": "refuse", "answer": ""}).status_code == 422
+    assert builders.post(client, address, {"act": "confirm", "answer": ""}).status_code == 303
+    assert of(application).standing(today()).id == "suspended"
+    replace = client.get(f"/certificates/{number}/replace")
+    assert replace.status_code == 409
+
+
+def test_a_signed_answer_for_a_day_is_known_when_it_comes_back(
+    application: Application, client: FlaskClient
+) -> None:
+    certificate = of(application)
+    builders.change_certificate(application, "suspended")
+    db.session.commit()
+    address = f"/certificates/{certificate.number}/answer.pdf"
+    data = client.get(f"{address}?on={today()}").data
+    answer = operations.check_file(data)
+    assert (answer.kind, answer.fault, answer.entry) == ("answer", None, certificate)
+    assert answer.claimed["status"] == "suspended" and answer.claimed["on"] == today().isoformat()
+    text = "".join(page.extract_text() for page in PdfReader(BytesIO(data)).pages)
+    assert "已暂停" in text and "示例：材料不实" in text and certificate.words.product in text
+    assert operations.check_file(data + b" ").kind == "unknown"
+    assert client.get(f"{address}?on=yesterday").status_code == 422
+    assert client.get("/certificates/SHCP-2026-9999/answer.pdf").status_code == 404
+
+
+def test_a_new_key_under_a_new_root_leaves_old_papers_checkable(
+    application: Application, client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, before = of(application), operations.signatory()
+    monkeypatch.setitem(current_app.config, "KEYS_DIR", tmp_path / "keys")
+    after = operations.signatory()
+    assert after.fingerprint != before.fingerprint
+    builders.change_certificate(
+        application, "replaced", {**_names(first), "enterprise": "更名后有限公司"}
+    )
+    db.session.commit()
+    stories.run_jobs()
+    status_files.make(today(), after)
+    db.session.commit()
+    for certificate in (first, of(application)):
+        assert certificate.document is not None
+        with open_document(certificate.document) as file:
+            data = file.read()
+        answer = operations.check_file(data)
+        assert (answer.kind, answer.fault) == ("unchanged", None)
+        (tmp_path / f"{certificate.number}.pdf").write_bytes(data)
+        assert _openssl(data, tmp_path, (after if certificate is not first else before).root_pem)
+    assert [signer.fingerprint for signer in operations.signers()] == [
+        after.fingerprint,
+        before.fingerprint,
+    ]
+    assert before.fingerprint[:16] in client.get("/verifier").text
+    for name in ("verifier.py", "root.pem", "status.json"):
+        page = client.get(f"/verifier/{name}", follow_redirects=True)
+        (tmp_path / name).write_bytes(page.data)
+    said = subprocess.run(
+        [sys.executable, "verifier.py", "--root", "root.pem", "--status", "status.json",
+         f"{first.number}.pdf", f"{of(application).number}.pdf"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    ).stdout  # fmt: skip
+    assert f"{first.number} 是平台发出的原件" in said and "已换发" in said
+    assert f"✓ {of(application).number}.pdf" in said
+
+
+def _names(certificate: Certificate) -> dict[str, str]:
+    return {name: getattr(certificate.words, name) or "" for name in operations.rules.NAMES}
+
+
+def _openssl(data: bytes, folder: Path, root: str) -> bool:
+    """Whether another program than ours finds the signature good."""
+    found = re.search(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)", data)
+    assert found
+    start, first, second, last = map(int, found.groups())
+    (folder / "content").write_bytes(data[start:first] + data[second : second + last])
+    (folder / "signature").write_bytes(bytes.fromhex(data[first + 1 : second - 1].decode()))
+    (folder / "trusted.pem").write_text(root)
+    command = (
+        "openssl cms -verify -inform DER -in signature -content content -binary"
+        " -CAfile trusted.pem -purpose any -out verified"
+    )
+    return (
+        subprocess.run(command.split(), cwd=folder, capture_output=True, check=False).returncode
+        == 0
+    )

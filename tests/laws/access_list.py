@@ -27,6 +27,7 @@ ACCESS = {
     "applications.submit": "applicant signatory",
     "applications.task_list": "applicant signatory",
     "applications.upload": "applicant signatory",
+    "certificates.answer_pdf": "public",
     "certificates.check": "public",
     "certificates.check_file": "public",
     "certificates.log.checkpoint": "public",
