@@ -250,7 +250,9 @@ def test_staff_ask_and_another_answers_on_the_pages(
     application: Application, client: FlaskClient
 ) -> None:
     number = of(application).number
-    builders.sign_in(client, builders.user("reviewer"))
+    reviewer, approver = builders.user("reviewer"), builders.user("approver")
+    db.session.commit()
+    builders.sign_in(client, reviewer)
     ask = f"/certificates/{number}/change"
     refused = builders.post(client, ask, {"status": "suspended", "reason": "  "})
     assert refused.status_code == 422 and "请写明理由" in refused.text
@@ -264,10 +266,11 @@ def test_staff_ask_and_another_answers_on_the_pages(
     assert "这是您自己提的" in client.get(address).text
     assert "&lt;b&gt;核查" in client.get("/certificates/changes").text
     client = current_app.test_client()
-    builders.sign_in(client, builders.user("approver"))
+    builders.sign_in(client, approver)
     assert "等您确认" in client.get("/home").text
     assert builders.post(client, address, {"act": "refuse", "answer": ""}).status_code == 422
     assert builders.post(client, address, {"act": "confirm", "answer": ""}).status_code == 303
+    db.session.expire_all()
     assert of(application).standing(today()).id == "suspended"
     replace = client.get(f"/certificates/{number}/replace")
     assert replace.status_code == 409
