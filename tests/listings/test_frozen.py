@@ -129,6 +129,7 @@ def test_a_buyer_freezes_takes_it_away_and_a_stranger_checks_it(
     book = openpyxl.load_workbook(BytesIO(client.get(f"{place}/frozen.xlsx").data))
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
     assert all(cell.data_type != "f" for cell in cells)
+    assert all(cell.quotePrefix for cell in cells if str(cell.value).startswith("=cmd"))
     assert any(str(cell.value).startswith("=cmd") for cell in cells)
 
     stranger = current_app.test_client()
