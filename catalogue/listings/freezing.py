@@ -12,6 +12,7 @@ from catalogue.accounts.models import User
 from catalogue.audit.operations import record
 from catalogue.certificates.operations import signatory
 from catalogue.database import SHANGHAI, db
+from catalogue.errors import Refused
 from catalogue.listings.frozen import (
     HASH,
     NUMBER,
@@ -30,7 +31,12 @@ PER_PAGE = 20
 
 
 def freeze(owner: User, seen: Seen, purpose: str, now: datetime) -> Frozen:
-    """Keep what ``owner`` saw at ``now``, hashed and signed; it never changes again."""
+    """Keep what ``owner`` saw at ``now``, hashed and signed; it never changes again.
+
+    Raises Refused while the index is away: half an answer is no evidence.
+    """
+    if not seen.complete:
+        raise Refused("检索库正在更新，现在看到的可能不全，请过一分钟再冻结", status=503)
     moment = now.astimezone(UTC).replace(microsecond=0)
     number = new_number(moment.astimezone(SHANGHAI).year)
     content = content_of(number, seen, moment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
@@ -57,7 +58,12 @@ def _exact_url(need: Need, found: Candidates | None) -> str | None:
     """The search for those that meet everything, when there are more of them than are shown."""
     if found is None or found.meeting <= len(found.shown):
         return None
-    limits = [str(limit) for wish in need.wishes for limit in wish.limits]
+    # A search names figures without spaces, and finds them all the same.
+    limits = [
+        str(replace(limit, name="".join(limit.name.split())))
+        for wish in need.wishes
+        for limit in wish.limits
+    ]
     chosen: dict[str, Any] = {key: list(values) for key, values in need.chosen.items()}
     return url_for("listings.catalogue", **{**chosen, filters.LIMIT: limits})
 

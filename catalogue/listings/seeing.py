@@ -90,7 +90,8 @@ def _need(arguments: Any, day: date) -> Seen | None:
     narrowed = [KINDS[asked.kind]] if asked.kind else []
     narrowed += [domain_name(asked.domain)] if asked.domain else []
     words = (*narrowed, *map(str, asked.wishes))
-    return Seen(NEED, address_of("listings.need.page", asked.pairs), words, found.stating, results)
+    address = address_of("listings.need.page", asked.pairs)
+    return Seen(NEED, address, words, found.stating, results, found.complete)
 
 
 def _comparison(arguments: Any, day: date) -> Seen | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,7 @@ from werkzeug.datastructures import MultiDict
 from catalogue import keys
 from catalogue.certificates import verifier
 from catalogue.database import db, utc_now
+from catalogue.errors import Refused
 from catalogue.listings import follow, freezing, frozen_paper
 from catalogue.listings.frozen import Seen, canonical, content_of, differences, digest, since
 from catalogue.listings.models import Frozen
@@ -146,6 +148,11 @@ def test_a_buyer_freezes_takes_it_away_and_a_stranger_checks_it(
     builders.sign_in(stranger, other)
     assert stranger.get(f"{place}/frozen.pdf").status_code == 404
     assert "项目" not in stranger.get("/frozen").text.split("<main")[1]
+
+
+def test_half_an_answer_is_not_frozen(shelf: Any) -> None:
+    with pytest.raises(Refused):
+        freezing.freeze(builders.user("buyer"), replace(seen(FACT), complete=False), "", NOW)
 
 
 def test_the_stand_alone_verifier_accepts_the_signed_file_and_no_other(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -193,6 +195,18 @@ def test_the_page_answers_in_few_queries_and_escapes(client: FlaskClient, shelf:
     assert "SL-2026-0004" not in page.text and "SL-2026-0005" not in page.text
     assert "<b>测试" not in page.text
     assert len(sent) <= 3, sent
+
+
+def test_more_than_are_shown_are_a_search_away(client: FlaskClient, shelf: Any) -> None:
+    for place in range(10, 70):
+        row = listing(place, "1", "equipment", None)
+        row.specifications = [{"name": "光 波长", "value": "1", "unit": "nm"}]
+        db.session.add(row)
+    db.session.commit()
+    page = client.get("/catalogue/need?figure=光 波长&relation=le&amount=5&upto=&unit=nm").text
+    found = re.search(r'href="([^"]+)">看全部都符合的', page)
+    assert found and "60 件都符合" in page and page.count('name="listing"') == candidates.SHOWN
+    assert "找到 60 件" in client.get(html.unescape(found[1])).text
 
 
 def test_wrong_rows_are_told_at_their_box(client: FlaskClient, shelf: Any) -> None:
