@@ -153,11 +153,14 @@ def _text(
 
 def _filter(each: filters.Filter) -> Parameter:
     values: shape.Json = {"type": "string"}
+    about = f"{each.title}；可给几个，合其一即可"
+    unknown = [filters.NONE] if each.accepts(filters.NONE) else []
+    if unknown:
+        about += f"；{filters.NONE} 为{filters.UNKNOWN}"
     if each.open_ended is not None:
         values["pattern"] = f"^({each.open_ended.pattern}|{filters.NONE})$"
     else:
-        values["enum"] = [*each.names(), filters.NONE]
-    about = f"{each.title}；可给几个，合其一即可；{filters.NONE} 为{filters.UNKNOWN}"
+        values["enum"] = [*each.names(), *unknown]
     example = {"kind": "equipment", "status": "valid"}.get(each.name)
     return Parameter(each.name, about, values, example, many=True, read=False)
 

@@ -58,8 +58,11 @@ class Filter:
 
     def accepts(self, value: str) -> bool:
         """Whether a value can be met at all."""
-        if value == NONE or value in self.names():
+        if value in self.names():
             return True
+        if value == NONE:
+            # Whatever has no last day is undated; every other facet may be left open.
+            return self.name != "status"
         return self.open_ended is not None and self.open_ended.fullmatch(value) is not None
 
     def ordered(self, values: Iterable[str]) -> list[str]:

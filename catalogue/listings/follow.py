@@ -1,6 +1,6 @@
 """Following: keeps this host's index at most two seconds behind the database, by itself.
 
-Each web process looks at most every half second, when somebody searches. A change is a row
+Each web process looks at most every quarter of a second, when somebody searches. A change is a row
 whose ``revision`` (the transaction that wrote it) is at or past the index's horizon; the horizon
 moves only to the oldest transaction still running, so that one that commits late is never
 missed, whatever the order of commits.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,13 +19,14 @@ from flask import current_app
 from sqlalchemy import Connection, Engine, func, select, text
 
 from catalogue.database import db
+from catalogue.listings.building import built
 from catalogue.listings.index import CARD, Busy, Entry, Reader, Replica, State
 from catalogue.listings.models import Listing, Synonym
 from catalogue.listings.synonyms import NOTHING, Thesaurus
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY = 0.5
+LOOK_EVERY = 0.25
 # Up to so many listings are read within the request; more are read beside it, while searching
 # falls back to the database.
 AT_ONCE = 1_000
@@ -124,6 +125,16 @@ class Follower:
                 # Writing the pointer for every step of an idle horizon would be for nothing.
                 self.replica.note(target)
 
+    def rebuild(self, connection: Connection, tell: Callable[[int], object] = int) -> None:
+        """Build the index anew, telling how many rows were read; raises Busy while another does.
+
+        The old one answers until the new one is whole.
+        """
+        with self.replica.writing():
+            source = _source(connection)
+            entries = _told(_entries(connection), tell)
+            self.replica.rebuild(entries, source.identity, source.horizon, built)
+
     def _start_over(self, connection: Connection, source: Source) -> None:
         count = connection.scalar(select(func.count()).select_from(Listing)) or 0
         if count > AT_ONCE:
@@ -142,9 +153,8 @@ class Follower:
     def _build(self, engine: Engine) -> None:
         began = time.monotonic()
         try:
-            with engine.connect() as connection, self.replica.writing():
-                source = _source(connection)
-                self.replica.rebuild(_entries(connection), source.identity, source.horizon)
+            with engine.connect() as connection:
+                self.rebuild(connection)
         except Busy:
             return
         except Exception:  # a daemon thread has nobody above it; the next search starts another
@@ -177,6 +187,13 @@ def _written_since(connection: Connection, horizon: int) -> dict[str, int]:
         select(Listing.id, Listing.revision).where(Listing.revision >= horizon)
     )
     return {str(key): revision for key, revision in rows}
+
+
+def _told(entries: Iterator[Entry], tell: Callable[[int], object]) -> Iterator[Entry]:
+    for count, entry in enumerate(entries, 1):
+        yield entry
+        if count % BATCH == 0:
+            tell(count)
 
 
 def _entries(connection: Connection, ids: list[int] | None = None) -> Iterator[Entry]:

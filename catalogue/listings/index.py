@@ -11,10 +11,11 @@ import fcntl
 import json
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,13 @@ CARD = (
 SORTS = ("newest", "remaining", "name")
 WORD_FIELDS = ("name", "firm", "body")
 
-_WRITER_BYTES = 30_000_000
+# A whole build has room for larger pieces, which need less joining.
+_WRITER_BYTES, _BUILDER_BYTES = 30_000_000, 120_000_000
 _LAST_DAY = date.max.toordinal()
 _ANALYSER = "given"
 
 Entry = Mapping[str, Any]
+Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Busy(Exception):
 
 
 def schema() -> tantivy.Schema:
-    """The fields; `document` fills them."""
+    """The fields; `fields_of` fills them."""
     build = tantivy.SchemaBuilder()
     build.add_unsigned_field("id", indexed=True, fast=True)
     for name in WORD_FIELDS:
@@ -106,20 +109,24 @@ def schema() -> tantivy.Schema:
 
 
 SCHEMA = schema()
+_as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
-def document(entry: Entry) -> tantivy.Document:
+def fields_of(entry: Entry) -> Fields:
     """One listing as the index keeps it; ``entry`` has the columns of `models.Listing`."""
     name, firm, body = entry["name"], entry["firm_name"], _body(entry)
     until: date | None = entry["valid_until"]
     listed: date = entry["listed_on"]
     number, model = entry["number"], entry["model"] or ""
-    fields: dict[str, Any] = {
+    firm_words, firm_signs, firm_spoken = _firm_fields(firm)
+    fields: Fields = {
         "id": entry["id"],
         "model": " ".join(words.model_tokens(model, name)),
         "alike": " ".join(map(words.unmistaken, words.model_keys(model, name))),
         "spoken": " ".join(words.pinyin_tokens(name)),
-        "firm_spoken": " ".join(words.pinyin_tokens(firm, span=4)),
+        "firm_words": firm_words,
+        "firm_signs": firm_signs,
+        "firm_spoken": firm_spoken,
         "heads": " ".join(words.head_tokens(name)),
         "amounts": " ".join(words.amount_tokens(f"{name}\n{body}")),
         "number": words.compact(number),
@@ -129,18 +136,31 @@ def document(entry: Entry) -> tantivy.Document:
         "by_newest": f"{_LAST_DAY - listed.toordinal():07d} {number}",
         "by_remaining": f"{until.toordinal() if until else _LAST_DAY:07d} {number}",
         "by_name": f"{words.sort_key(name)} {number}",
-        "card": json.dumps(card(entry), ensure_ascii=False, default=str).encode(),
+        "card": _as_json(card(entry)).encode(),
     }
     if figures := entry["specifications"]:
         fields["figures"] = " ".join(words.compact(str(item.get("name", ""))) for item in figures)
         low, high = ends(figures)
         fields |= {name: each for name, each in (("low", low), ("high", high)) if each}
-    for prefix, text in zip(WORD_FIELDS, (name, firm, body), strict=True):
+    for prefix, text in (("name", name), ("body", body)):
         fields[f"{prefix}_words"] = " ".join(words.word_tokens(text))
         fields[f"{prefix}_signs"] = " ".join(words.sign_tokens(text))
     for facet in FACETS:
         fields[facet] = facet_value(entry[facet])
-    return tantivy.Document.from_dict(fields, SCHEMA)
+    return fields
+
+
+@lru_cache(maxsize=2_000)
+def _firm_fields(firm: str) -> tuple[str, str, str]:
+    """Words, signs and pinyin of a firm: many products share one."""
+    tokens = (words.word_tokens(firm), words.sign_tokens(firm), words.pinyin_tokens(firm, span=4))
+    words_, signs, spoken = map(" ".join, tokens)
+    return words_, signs, spoken
+
+
+def listed_fields(entries: Iterable[Entry]) -> Iterator[Fields]:
+    """The fields of every entry that is listed."""
+    return (fields_of(entry) for entry in entries if entry["status"] == "listed")
 
 
 def number_rank(number: str) -> int:
@@ -252,13 +272,20 @@ class Replica:
                 raise Busy from error
             yield
 
-    def rebuild(self, entries: Iterable[Entry], identity: str, horizon: int) -> None:
-        """Build a new generation and point to it. Call while `writing`."""
+    def rebuild(
+        self,
+        entries: Iterable[Entry],
+        identity: str,
+        horizon: int,
+        fields: Callable[[Iterable[Entry]], Iterable[Fields]] = listed_fields,
+    ) -> None:
+        """Build a new generation and point to it; ``fields`` makes them. Call while `writing`."""
         state = State(f"g-{secrets.token_hex(6)}", identity, horizon)
         path = self.root / state.folder
         path.mkdir()
         try:
-            self._write(Reader.opened(path, state), entries, fresh=True)
+            index = Reader.opened(path, state).index
+            self._write(index.writer(_BUILDER_BYTES, 1), fields(entries))
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -271,7 +298,14 @@ class Replica:
         The pointer moves after the commit: killed between the two, the same listings are
         replaced once more, which changes nothing.
         """
-        self._write(Reader.opened(self.root / state.folder, state), entries, fresh=False)
+        index = Reader.opened(self.root / state.folder, state).index
+        writer = index.writer(_WRITER_BYTES, 1)
+        changed = list(entries)
+        for entry in changed:
+            # By query: the binding reads a bare number as signed, and would find nothing.
+            same = tantivy.Query.term_query(SCHEMA, "id", entry["id"])
+            writer.delete_documents_by_query(same)
+        self._write(writer, listed_fields(changed))
         self._point(state)
 
     def note(self, state: State) -> None:
@@ -282,15 +316,9 @@ class Replica:
         """Give up the current generation: the next look finds none and builds it again."""
         self.pointer.unlink(missing_ok=True)
 
-    def _write(self, reader: Reader, entries: Iterable[Entry], *, fresh: bool) -> None:
-        writer = reader.index.writer(_WRITER_BYTES, 1)
-        for entry in entries:
-            if not fresh:
-                # By query: the binding reads a bare number as signed, and would find nothing.
-                same = tantivy.Query.term_query(SCHEMA, "id", entry["id"])
-                writer.delete_documents_by_query(same)
-            if entry["status"] == "listed":
-                writer.add_document(document(entry))
+    def _write(self, writer: tantivy.IndexWriter, documents: Iterable[Fields]) -> None:
+        for fields in documents:
+            writer.add_document(tantivy.Document.from_dict(fields, SCHEMA))
         writer.commit()
         writer.wait_merging_threads()
 

@@ -48,7 +48,6 @@ SLIP_LENGTH = 4
 MAX_NAMES = 50
 # How much of a long text stands around what was found in it.
 _AROUND = 14
-_SPARE = 64
 # Parsed facts kept per process, about 2 kB each.
 CARDS = 4_000
 _SAME_SCORE = 4
@@ -427,21 +426,19 @@ def _ranked(
 def _by_score(reader: Reader, query: Query, offset: int) -> tuple[int, list[tantivy.DocAddress]]:
     """Best first; equal scores by number, so that no page repeats what another showed."""
     end = offset + PER_PAGE
-    found = reader.searcher.search(query, min(end + _SPARE, MAX_HITS))
+    # All that can be paged to at once: more hits cost less than asking again when many are equal.
+    found = reader.searcher.search(query, MAX_HITS)
     hits = found.hits
-    cut = len(hits) < min(_count(found), MAX_HITS)
-    if cut and hits[end - 1][0] - hits[-1][0] < 10**-_SAME_SCORE:
-        # More products are equally good than were fetched: their order needs them all.
-        hits = reader.searcher.search(query, MAX_HITS, count=False).hits
     if len(hits) > end:
         # What is clearly worse than the page's last hit cannot stand on it.
         least = hits[end - 1][0] - 10**-_SAME_SCORE
         hits = list(takewhile(lambda hit: hit[0] >= least, hits))
     addresses = [address for _, address in hits]
     ranks = reader.searcher.fast_field_values("rank", addresses)
-    keys = [(-round(hit[0], _SAME_SCORE), rank) for hit, rank in zip(hits, ranks, strict=True)]
-    ordered = sorted(range(len(keys)), key=keys.__getitem__)
-    return _count(found), [addresses[place] for place in ordered[offset:end]]
+    scores = [score for score, _ in hits]
+    rounded = {score: -round(score, _SAME_SCORE) for score in set(scores)}
+    order = sorted(zip(map(rounded.__getitem__, scores), ranks, range(len(hits)), strict=True))
+    return _count(found), [addresses[place] for _, _, place in order[offset:end]]
 
 
 def _count(found: tantivy.SearchResult) -> int:

@@ -110,7 +110,7 @@ def folded(text: str) -> Folded:
 
 def compact(text: str) -> str:
     """Letters, digits and Han signs only: SL-E300, sl e300 and ＳＬＥ３００ are one key."""
-    return "".join(sign for sign in fold(text) if sign.isalnum())
+    return "".join(filter(str.isalnum, fold(text)))
 
 
 def runs(text: str) -> list[str]:
@@ -159,6 +159,11 @@ class _Run(NamedTuple):
     searched: Sequence[str]
     amounts: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """Its letters, digits and Han signs; the text is folded already."""
+        return "".join(filter(str.isalnum, self.text))
+
 
 @lru_cache(maxsize=2_000)
 def _cut_runs(text: str) -> tuple[_Run, ...]:
@@ -184,7 +189,7 @@ def word_tokens(text: str) -> list[str]:
     for run in _cut_runs(text):
         tokens.extend(run.searched)
         if not run.han and len(run.words) > 1:
-            tokens.append(compact(run.text))
+            tokens.append(run.key)
     return tokens
 
 
@@ -207,10 +212,10 @@ def model_tokens(model: str, name: str) -> list[str]:
 
 def model_keys(model: str, name: str) -> set[str]:
     """The whole keys among `model_tokens`."""
-    keys = {compact(run.text) for run in _cut_runs(name) if _model_like(run)}
+    keys = {run.key for run in _cut_runs(name) if _model_like(run)}
     if model:
         keys.add(compact(model))
-        keys.update(compact(run.text) for run in _cut_runs(model) if _model_like(run))
+        keys.update(run.key for run in _cut_runs(model) if _model_like(run))
     return {key[:MODEL_LENGTH] for key in keys if key}
 
 
@@ -236,13 +241,14 @@ def pinyin_tokens(text: str, span: int = PINYIN_SPAN) -> list[str]:
             continue
         spoken = [spell(word) for word in run.words]
         for start in range(len(spoken)):
-            full = initials = ""
-            for sound, first in spoken[start : start + span]:
+            full, initials = spoken[start]
+            if len(initials) > 1:
+                tokens.update((full, initials))
+            for sound, first in spoken[start + 1 : start + span]:
                 full += sound
                 initials += first
-                if len(initials) >= 2:
-                    tokens.add(full)
-                    tokens.add(initials)
+                if len(initials) > 1:
+                    tokens.update((full, initials))
         for word in run.searched:
             if len(word) >= 2:
                 tokens.update(spell(word))

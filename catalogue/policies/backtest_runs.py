@@ -60,7 +60,7 @@ def budget_of(scheme: str, year: int) -> Budget | None:
 # ------------------------------------------------------------------ which cases
 
 
-def _newest(scheme: str, until_id: int) -> ColumnElement[bool]:
+def newest_up_to(scheme: str, until_id: int) -> ColumnElement[bool]:
     """The newest record of every application of a scheme, among those up to ``until_id``."""
     later = aliased(DecisionRecord)
     return and_(
@@ -81,7 +81,7 @@ def _ranges(scheme: str, until_id: int) -> list[tuple[int, int, int]]:
             DecisionRecord.id,
             ((func.row_number().over(order_by=DecisionRecord.id) - 1) // CHUNK).label("part"),
         )
-        .where(_newest(scheme, until_id))
+        .where(newest_up_to(scheme, until_id))
         .subquery()
     )
     rows = db.session.execute(
@@ -97,7 +97,7 @@ def cases_between(scheme: str, until_id: int, from_id: int, to_id: int) -> Itera
     columns = [getattr(DecisionRecord, name) for name in PastCase._fields]
     rows = db.session.execute(
         select(*columns)
-        .where(_newest(scheme, until_id), DecisionRecord.id.between(from_id, to_id))
+        .where(newest_up_to(scheme, until_id), DecisionRecord.id.between(from_id, to_id))
         .order_by(DecisionRecord.id)
     )
     return (PastCase(*row) for row in rows)
@@ -109,6 +109,22 @@ def cases_between(scheme: str, until_id: int, from_id: int, to_id: int) -> Itera
 @lru_cache(maxsize=16)
 def _drafted(sha256: str, text: str) -> PolicyDocument:
     return rules.load(text, run_examples=False)
+
+
+def text_of_draft(draft: PolicyDraft, digest: str = "") -> PolicyDocument | None:
+    """The draft's document, examples not run: of its present text, or of that which ``digest`` is.
+
+    ``digest`` is the beginning of a text's SHA-256; None when that text is not kept any more (a
+    text stays when it was back-tested). Raises PolicyRefused when it has problems.
+    """
+    if draft.text_sha256.startswith(digest):
+        return _drafted(draft.text_sha256, draft.text)
+    kept = db.session.execute(
+        select(BackTest.text_sha256, BackTest.text)
+        .where(BackTest.draft_id == draft.id, BackTest.text_sha256.startswith(digest))
+        .limit(1)
+    ).one_or_none()
+    return None if kept is None else _drafted(kept.text_sha256, kept.text)
 
 
 def tried(document: PolicyDocument, cases: Iterable[PastCase]) -> Tally:

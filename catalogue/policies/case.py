@@ -102,11 +102,12 @@ class Case:
     ) -> None:
         self.document = document
         self.problems: tuple[str, ...] = ()
-        if not clean:
+        too_long: frozenset[str] = frozenset()
+        if full and not clean:
             facts, self.problems = cleaned(given := facts, document.schema)
-            too_long = _too_long(given) if self.problems else frozenset()
-        else:
-            too_long = frozenset()
+            too_long = _too_long(given) if self.problems else too_long
+        elif not clean:
+            facts, _ = cleaned(facts, document.deciding_schema)
         self.facts = facts
         opened = facts["round"]
         opens_on = opened.get("opens_on")
@@ -236,13 +237,23 @@ def verdict_of(
     return "needs_person" if leads or untold else "eligible"
 
 
+def results_of(case: Case) -> dict[str, str]:
+    """Rule id → pass, fail or unknown; a rule that does not apply passes."""
+    document = case.document
+    # Most cases pass everything, which one question tells sooner than one per rule.
+    if document.all_rules and case.run.true(document.all_rules):
+        return dict.fromkeys((rule.id for rule in document.rules), "pass")
+    found = {}
+    for rule in document.rules:
+        result, _ = case.rule(rule)
+        found[rule.id] = "pass" if result == "apart" else result
+    return found
+
+
 def decision_of(case: Case) -> Decision:
     """The whole decision of a case."""
     document = case.document
-    results = {}
-    for rule in document.rules:
-        result, _ = case.rule(rule)
-        results[rule.id] = "pass" if result == "apart" else result
+    results = results_of(case)
     outcomes = map(case.line, document.worksheet)
     amounts = [outcome.value if outcome.known else None for outcome in outcomes]
     amount = amounts[-1] if amounts else None

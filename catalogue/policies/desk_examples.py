@@ -80,10 +80,19 @@ def _checks(document: PolicyDocument, example: Example) -> Iterator[Check]:
             _money(report.amount_fen),
             example.amount_fen == report.amount_fen,
         )
+    for share in report.shares:
+        if share.id in example.shares:
+            wanted = example.shares[share.id]
+            agrees = wanted == share.amount_fen
+            yield Check(f"{share.label}一份", _money(wanted), _money(share.amount_fen), agrees)
 
 
 def _money(fen: int | None) -> str:
     return "算不出" if fen is None else f"{money_text(fen)} 元"
+
+
+def _yuan(fen: int | None) -> Decimal | None:
+    return None if fen is None else (Decimal(fen) / 100).quantize(CENT)
 
 
 def accepted(text: str, positions: Iterable[int]) -> str:
@@ -105,10 +114,10 @@ def accepted(text: str, positions: Iterable[int]) -> str:
         if example.verdict not in (None, report.verdict):
             changes["examples", i, "verdict"] = report.verdict
         if example.amount_fen not in (None, report.amount_fen):
-            fen = report.amount_fen
-            changes["examples", i, "amount"] = (
-                None if fen is None else (Decimal(fen) / 100).quantize(CENT)
-            )
+            changes["examples", i, "amount"] = _yuan(report.amount_fen)
+        for share in report.shares:
+            if example.shares.get(share.id, share.amount_fen) != share.amount_fen:
+                changes["examples", i, "shares", share.id] = _yuan(share.amount_fen)
     return rewritten(text, changes) if changes else text
 
 

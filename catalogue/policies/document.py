@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
 
-from catalogue.policies.expressions import Expression
+from catalogue.policies.expressions import Expression, all_hold
 from catalogue.policies.facts import CONTRACTS, SCHEMA, Field, Group, Words
 from catalogue.policies.kinds import Kind
 from catalogue.policies.wording import Sentence, shown
@@ -322,6 +322,24 @@ class PolicyDocument:
             for part in path.replace("[]", "").split("."):
                 place = place.setdefault(part, {})
         return wanted
+
+    @cached_property
+    def deciding_schema(self) -> Mapping[str, Group | Words]:
+        """The part of ``schema`` that ``deciding`` reads, and the round."""
+        found: dict[str, Group | Words] = {"round": self.schema["round"]}
+        for name, wanted in self.deciding_reads.items():
+            root = self.schema.get(name)
+            if isinstance(root, Group) and name != "round":
+                fields = {key: root.fields[key] for key in root.fields if key in wanted}
+                found[name] = replace(root, fields=fields)
+            elif root is not None:
+                found[name] = root
+        return found
+
+    @cached_property
+    def all_rules(self) -> Any:
+        """One program that is true when every rule passes; None when there is none."""
+        return all_hold((rule.applies, rule.require) for rule in self.rules)
 
     @cached_property
     def has_formulas(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,16 @@ from catalogue.policies.functions import FUNCTIONS, MEASURES, Missing
 from catalogue.policies.kinds import Kind, Names, checked
 from catalogue.policies.syntax import BadExpression, Node, tree
 
-__all__ = ["BadExpression", "Expression", "Machine", "Names", "Outcome", "Run", "compiled"]
+__all__ = [
+    "BadExpression",
+    "Expression",
+    "Machine",
+    "Names",
+    "Outcome",
+    "Run",
+    "all_hold",
+    "compiled",
+]
 
 MOST_LABELS = 8
 
@@ -89,6 +98,27 @@ def compiled(text: str, names: Names) -> Expression:
         walks=reading.walks,
         direct=direct,
     )
+
+
+def all_hold(conditions: Iterable[tuple[Expression | None, Expression]]) -> Any:
+    """One program that is true when every condition is, or does not apply; None without any.
+
+    A condition is where it applies (None: everywhere) and what it requires. An error anywhere
+    makes the whole an error, so only *true* says something about each of them.
+    """
+    parts = []
+    for applies, require in conditions:
+        must = f"({_lowered(require.tree, require.text)})"
+        parts.append(
+            must
+            if applies is None
+            else f"(({_lowered(applies.tree, applies.text)}) ? {must} : true)"
+        )
+    try:
+        return cel.compile(" && ".join(parts)) if parts else None
+    except Exception:
+        # Together they may be more than the compiler takes; each by itself was accepted.
+        return None
 
 
 # ------------------------------------------------------------------ running
@@ -171,6 +201,15 @@ class Run:
         if outcome is None:
             outcome = self._known[expression.text] = self._run(expression)
         return outcome
+
+    def true(self, program: Any) -> bool:
+        """Whether a program gives *true* without lacking anything; never raises."""
+        missing = self._machine.missing
+        missing.clear()
+        try:
+            return program.execute(self._machine.context) is True and not missing
+        except Exception:
+            return False
 
     def _run(self, expression: Expression) -> Outcome:
         if expression.direct is not None:

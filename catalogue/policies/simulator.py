@@ -2,7 +2,8 @@
 
 Values in, values out: no Flask, no database, no clock. Whoever has the cases can work out every
 figure again: money is the sum of the amounts of eligible cases, a firm comes in when it has an
-eligible case that it did not have before, and the years to come grow by what the reader typed.
+eligible case that it does not have under the unchanged text, and the years to come grow by what
+the reader typed.
 """
 
 from __future__ import annotations
@@ -10,17 +11,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
-from catalogue.policies.backtest import Case, Tally, tally, year_of
-from catalogue.policies.document import Parameter, PolicyDocument
-from catalogue.policies.rules import Decision
+from catalogue.policies.backtest import UNKNOWN, Cell
+from catalogue.policies.varying import Standing
 
 YEARS = 3
 # Tenths of a percent: 1000 is no growth at all.
 NO_GROWTH = 1000
 FIRMS_NAMED = 50
-TURNED = ("money", "rate", "count", "days")
+
+
+class PastClaim(Protocol):
+    """One past case as it was recorded: ``year`` is that whose budget it falls on."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def policy_id(self) -> int: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def amount_fen(self) -> int | None: ...
+    @property
+    def district(self) -> str | None: ...
+    @property
+    def firm_size(self) -> str | None: ...
+    @property
+    def decided_on(self) -> date: ...
+    @property
+    def year(self) -> int: ...
+    @property
+    def firm_code(self) -> str: ...
+    @property
+    def firm_name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -29,6 +53,16 @@ class Firm:
 
     code: str
     name: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """The figures of one way to decide the cases; money in fen, ``pending`` goes to a person."""
+
+    eligible: int
+    fen: int
+    pending_fen: int
+    firms: int
 
 
 @dataclass(frozen=True)
@@ -49,15 +83,26 @@ class Year:
 class Simulated:
     """What a scenario does to the cases.
 
-    ``paid`` are the eligible cases of ``year`` (the newest year among the cases) as (day, fen) in
-    the order of their decisions.
+    ``recorded`` is what was decided in its time, ``unchanged`` the version run again as it
+    stands, ``turned`` the scenario. ``otherwise`` cases come out of the unchanged version with
+    another verdict or money than was recorded; ``of_others`` were recorded under other texts.
+    ``groups`` compare unchanged (old) and turned (new) by district and firm size. ``paid`` are
+    the eligible cases of ``year`` (the newest year among the cases) as (day, fen) in the order of
+    their decisions. Firms are named up to FIRMS_NAMED and counted all.
     """
 
-    tally: Tally
+    cases: int
+    recorded: Side
+    unchanged: Side
+    turned: Side
+    otherwise: int
+    of_others: int
+    flipped: int
+    groups: Mapping[str, Mapping[str, Cell]]
     came_in: tuple[Firm, ...]
     fell_out: tuple[Firm, ...]
-    firms_before: int
-    firms_after: int
+    firms_in: int
+    firms_out: int
     year: int | None
     paid: tuple[tuple[date, int], ...]
 
@@ -76,49 +121,83 @@ class Simulated:
         return None
 
 
-def turnable(document: PolicyDocument, day: date) -> dict[str, Parameter]:
-    """The single numbers that a policy computes with: amounts, rates, counts and days."""
-    return {
-        name: parameter
-        for name, parameter in document.in_force(day).items()
-        if parameter.kind in TURNED and parameter.shape == "one" and parameter.formula is None
-    }
+class _Sums:
+    """The figures of one side while they grow."""
+
+    def __init__(self) -> None:
+        self.eligible = self.fen = self.pending = 0
+        self.firms: dict[str, str] = {}
+
+    def add(self, case: PastClaim, verdict: str, amount: int | None) -> tuple[int, int, int]:
+        """Count a case; whether it is eligible, its sure and its pending money."""
+        eligible = verdict == "eligible"
+        fen = amount or 0 if eligible else 0
+        pending = amount or 0 if verdict == "needs_person" else 0
+        if eligible:
+            self.eligible += 1
+            self.firms[case.firm_code] = case.firm_name
+        self.fen += fen
+        self.pending += pending
+        return int(eligible), fen, pending
+
+    @property
+    def side(self) -> Side:
+        return Side(self.eligible, self.fen, self.pending, len(self.firms))
 
 
-def simulate(document: PolicyDocument, cases: Sequence[Case]) -> Simulated:
-    """Decide ``cases`` under ``document``; each as of its own day."""
-    before: dict[str, Firm] = {}
-    after: dict[str, Firm] = {}
-    newest = max((year_of(case) for case in cases), default=None)
+def simulate(
+    decided: Iterable[tuple[PastClaim, Standing, Standing]], policy_id: int | None
+) -> Simulated:
+    """Count cases, each with how it stands under the unchanged text and under the scenario.
+
+    ``policy_id`` is that of the unchanged text, None for a draft, which no case was decided under.
+    """
+    recorded, unchanged, turned = _Sums(), _Sums(), _Sums()
+    groups: dict[str, dict[str, list[int]]] = {"district": {}, "firm_size": {}}
+    cases = otherwise = of_others = flipped = 0
+    newest = 0
     paid: list[tuple[date, int, int]] = []
-
-    def note(case: Case, decision: Decision) -> None:
-        firm = _firm(case.facts)
-        if case.verdict == "eligible":
-            before[firm.code] = firm
-        if decision.verdict == "eligible":
-            after[firm.code] = firm
-            if year_of(case) == newest:
-                paid.append((case.decided_on, case.id, decision.amount_fen or 0))
-
+    for case, before, after in decided:
+        cases += 1
+        then = recorded.add(case, case.verdict, case.amount_fen)
+        old = unchanged.add(case, before.verdict, before.amount_fen)
+        new = turned.add(case, after.verdict, after.amount_fen)
+        of_others += case.policy_id != policy_id
+        otherwise += case.verdict != before.verdict or then != old
+        flipped += before.verdict != after.verdict
+        numbers = (1, old[0], new[0], old[1], new[1], old[2], new[2])
+        for name, key in (("district", case.district), ("firm_size", case.firm_size)):
+            cell = groups[name].setdefault(key or UNKNOWN, [0] * len(numbers))
+            for position, number in enumerate(numbers):
+                cell[position] += number
+        if case.year > newest:
+            newest, paid = case.year, []
+        if new[0] and case.year == newest:
+            paid.append((case.decided_on, case.id, new[1]))
+    came_in, fell_out = _only(turned.firms, unchanged.firms), _only(unchanged.firms, turned.firms)
     return Simulated(
-        tally=tally(document, cases, told=note),
-        came_in=_named(after, before),
-        fell_out=_named(before, after),
-        firms_before=len(before),
-        firms_after=len(after),
-        year=None if newest is None else int(newest),
+        cases=cases,
+        recorded=recorded.side,
+        unchanged=unchanged.side,
+        turned=turned.side,
+        otherwise=otherwise,
+        of_others=of_others,
+        flipped=flipped,
+        groups={
+            name: {key: Cell(*numbers) for key, numbers in cells.items()}
+            for name, cells in groups.items()
+        },
+        came_in=came_in[:FIRMS_NAMED],
+        fell_out=fell_out[:FIRMS_NAMED],
+        firms_in=len(came_in),
+        firms_out=len(fell_out),
+        year=newest or None,
         paid=tuple((day, fen) for day, _, fen in sorted(paid)),
     )
 
 
-def _firm(facts: Mapping[str, Any]) -> Firm:
-    about = facts.get("enterprise") or {}
-    return Firm(about.get("credit_code", ""), about.get("name", ""))
-
-
-def _named(these: Mapping[str, Firm], without: Mapping[str, Firm]) -> tuple[Firm, ...]:
-    return tuple(these[code] for code in sorted(these.keys() - without.keys()))
+def _only(these: Mapping[str, str], without: Mapping[str, str]) -> tuple[Firm, ...]:
+    return tuple(Firm(code, these[code]) for code in sorted(these.keys() - without.keys()))
 
 
 def grown(fen: int, tenths: int, years: int) -> int:

@@ -27,6 +27,20 @@ function turn(slider) {
   slider.addEventListener("input", () => (box.value = slider.value));
 }
 
+// A form whose answer stands beside it: once a number is touched, the old answer is out of sight
+// until the new one, or what is wrong with the number, takes its place.
+function hideOldAnswer(form) {
+  form.addEventListener("input", () => {
+    document.getElementById(form.dataset.answers).classList.add("stale");
+  });
+}
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { requestConfig, xhr } = event.detail;
+  if (xhr.status !== 422 || !requestConfig.elt.dataset.answers) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
+
 function holdSecondPress(form) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
@@ -49,6 +63,7 @@ function arrange(root) {
   };
   fresh("[data-counter]").forEach(showCount);
   fresh("[data-turns]").forEach(turn);
+  fresh("form[data-answers]").forEach(hideOldAnswer);
   fresh("form").forEach(holdSecondPress);
 }
 

@@ -17,7 +17,7 @@ from catalogue.funds.models import Award
 from catalogue.listings import api_schema as shape
 from catalogue.listings.api import day_text, moment_text, path_of
 from catalogue.notices import rules as notice_rules
-from catalogue.notices.models import Notice, NoticeItem, Objection
+from catalogue.notices.models import Notice, NoticeItem, NoticeVersion, Objection
 from catalogue.policies.document import SCHEMES
 from catalogue.policies.models import Policy, Round
 from catalogue.policies.operations import document_of
@@ -31,16 +31,17 @@ SCHEME = shape.text("事项的代码", enum=list(SCHEMES))
 _NOTICE: Json = {
     "id": shape.whole("公示的号，不再改变"),
     "number": shape.text("公示文号"),
+    "version": shape.whole("第几版；更正后加一"),
     "title": shape.text("标题"),
     "scheme": SCHEME,
     "round": shape.whole("申报批次的号"),
-    "published_at": shape.moment("发布时刻"),
+    "published_at": shape.moment("第一版的发布时刻"),
     "opens_at": shape.moment("公示开始"),
     "closes_at": shape.moment("公示截止"),
     "working_days": shape.whole("公示几个工作日"),
     "placeholder": shape.yes_no("工作日数是否示范参数，即没有公开文字规定"),
     "closed_at": shape.moment("公示办结的时刻；还没有办结时为 null", null=True),
-    "sha256": shape.text("公示内容的哈希"),
+    "sha256": shape.text("这一版内容的哈希"),
     "url": shape.text("网页的地址"),
 }
 _ITEM: Json = {
@@ -85,9 +86,10 @@ WHOLE_NOTICE = shape.named(
 )
 
 
-def notices() -> Select[Any]:
-    """Every notice."""
-    return select(Notice)
+def notices() -> Any:
+    """Every notice with its newest version."""
+    newest = (NoticeVersion.notice_id == Notice.id) & (NoticeVersion.version == Notice.version)
+    return select(Notice, NoticeVersion).join(NoticeVersion, newest)
 
 
 def notice_items() -> Select[Any]:
@@ -95,21 +97,22 @@ def notice_items() -> Select[Any]:
     return select(NoticeItem)
 
 
-def notice_record(notice: Notice) -> Json:
+def notice_record(notice: Notice, version: NoticeVersion) -> Json:
     """In the shape ``NOTICE``."""
     return {
         "id": notice.id,
         "number": notice.number,
+        "version": version.version,
         "title": notice.title,
         "scheme": notice.round.scheme,
         "round": notice.round_id,
         "published_at": moment_text(notice.published_at),
         "opens_at": moment_text(notice.opens_at),
         "closes_at": moment_text(notice.closes_at),
-        "working_days": notice.working_days,
-        "placeholder": notice.placeholder,
+        "working_days": version.body["working_days"],
+        "placeholder": version.body["placeholder"],
         "closed_at": moment_text(notice.closed_at),
-        "sha256": notice.sha256,
+        "sha256": version.sha256,
         "url": path_of("notices.show", notice_id=notice.id),
     }
 
@@ -123,10 +126,10 @@ def item_record(item: NoticeItem) -> Json:
     return {"id": f"{item.notice_id}-{item.position}", "notice": item.notice_id, **_item(item)}
 
 
-def whole_notice(notice: Notice, decided: list[Objection]) -> Json:
+def whole_notice(notice: Notice, version: NoticeVersion, decided: list[Objection]) -> Json:
     """In the shape ``WHOLE_NOTICE``; who objected is nowhere in it."""
     return {
-        **notice_record(notice),
+        **notice_record(notice, version),
         "items": [_item(item) for item in notice.items],
         "decided": [
             {

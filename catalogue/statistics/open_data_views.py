@@ -126,14 +126,15 @@ def notices(asked: Asked) -> Response:
 )
 def notice(asked: Asked) -> shape.Json:
     """One notice with all it names."""
-    found = db.session.get(Notice, asked["notice"]) or abort(404)
+    row = db.session.execute(open_data.notices().where(Notice.id == asked["notice"])).first()
+    found, version = row or abort(404)
     decided = db.session.scalars(
         select(Objection)
         .join(NoticeItem, NoticeItem.id == Objection.item_id)
         .where(NoticeItem.notice_id == found.id, Objection.state != "open")
         .order_by(NoticeItem.position, Objection.id)
     )
-    return open_data.whole_notice(found, list(decided))
+    return open_data.whole_notice(found, version, list(decided))
 
 
 # ---------------------------------------------------------------- certificates

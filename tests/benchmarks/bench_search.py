@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from flask.testing import FlaskClient
 
 from catalogue.database import db
 from catalogue.listings import follow, words
+from catalogue.listings.building import built
 from catalogue.listings.index import FACETS, Reader, Replica
 from catalogue.listings.operations import import_rows
 from catalogue.listings.search import PER_PAGE, Search, search, text_query
@@ -46,7 +48,8 @@ def test_search_with_facets(size: int, tmp_path: Path) -> None:
         f"\nsearch + facets at {size:,} listings: p95 {_p95(ours):.2f} ms,"
         f" raw tantivy {_p95(raw):.2f} ms, {_p95(ours) / _p95(raw):.2f} × the limit (bar: ≤ 2);"
         f" medians {statistics.median(ours):.2f} / {statistics.median(raw):.2f} ms;"
-        f" with two facets chosen p95 {_p95(filtered):.2f} ms"
+        f" with two facets chosen p95 {_p95(filtered):.2f} ms; {_resident():.0f} MB resident,"
+        f" index {sum(file.stat().st_size for file in tmp_path.rglob('*')) / 1e6:.0f} MB on disk"
     )
 
 
@@ -84,13 +87,25 @@ def _forgotten(app: Flask) -> None:
 
 def _built(folder: Path, size: int) -> Reader:
     replica = Replica(folder)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), _processor_seconds()
     with replica.writing():
-        replica.rebuild(_entries(size), "bench", 1)
+        replica.rebuild(_entries(size), "bench", 1, built)
+    took, used = time.perf_counter() - began, _processor_seconds() - used
     reader = replica.reader()
     assert reader is not None
-    print(f"\nindex of {size:,} listings built in {time.perf_counter() - began:.1f} s", end="")
+    print(f"\nindex of {size:,} listings built in {took:.1f} s, {used:.1f} s of processors", end="")
     return reader
+
+
+def _processor_seconds() -> float:
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, who))
+
+
+def _resident() -> float:
+    """Megabytes of this process in memory, the read parts of the index among them."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
 
 
 def _entries(size: int) -> Iterator[dict[str, Any]]:
@@ -132,14 +147,17 @@ def _raw(reader: Reader, q: str) -> Any:
 
 
 def _in_turns(*acts: Callable[[], Any]) -> list[list[float]]:
-    """Milliseconds of each act in each round, after a warm one; a busy machine slows all alike."""
+    """Milliseconds of the processor for each act in each round, after a warm one.
+
+    On an idle machine they are the milliseconds that pass; on a busy one they stay the same.
+    """
     taken: list[list[float]] = [[] for _ in acts]
     for number in range(ROUNDS + 1):
         for act, times in zip(acts, taken, strict=True):
-            began = time.perf_counter()
+            began = time.thread_time()
             act()
             if number:
-                times.append((time.perf_counter() - began) * 1000)
+                times.append((time.thread_time() - began) * 1000)
     return taken
 
 

@@ -251,6 +251,22 @@ def test_many_listings_are_indexed_beside_the_request(
     assert (page.total, page.complete) == (4, True)
 
 
+def test_the_command_rebuilds_and_says_how_many(app: Flask, catalogue: Any) -> None:
+    imported()
+    ask(Search(), shanghai_day())
+    replica = follow.follower().replica
+    before = replica.state()
+    done = app.test_cli_runner().invoke(args=["rebuild-index"])
+    assert done.exit_code == 0, done.output
+    assert "146 个产品" in done.output
+    after = replica.state()
+    assert before is not None and after is not None and after.folder != before.folder
+    with replica.writing():
+        busy = app.test_cli_runner().invoke(args=["rebuild-index"])
+    assert busy.exit_code == 1 and "另一个进程" in busy.output
+    assert replica.state() == after
+
+
 def test_searching_from_many_threads_while_listings_change(app: Flask, catalogue: Any) -> None:
     imported()
     failures: list[BaseException] = []

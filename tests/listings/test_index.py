@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from catalogue.listings import building
 from catalogue.listings.figures import MEETS, judge, limits_in
-from catalogue.listings.index import Busy, Reader, Replica, State
+from catalogue.listings.index import Busy, Reader, Replica, State, listed_fields
 from catalogue.listings.near import near
 from catalogue.listings.search import PER_PAGE, Page, Search, search
 from catalogue.listings.synonyms import NOTHING, Thesaurus
@@ -375,3 +377,33 @@ def test_signs_taken_for_others_and_short_forms_come_near(
     assert [(hit.facts["name"], hit.reasons[0].words) for hit in page.hits] == [
         ("透射电子显微镜", (said,))
     ]
+
+
+def _by_id(fields: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    return {each["id"]: each for each in fields}
+
+
+@pytest.mark.parametrize("harm", ["nothing", "one killed", "all killed", "none start"])
+def test_helpers_change_nothing_but_the_time(
+    harm: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(building, "ALONE", 2)
+    monkeypatch.setattr(building, "BATCH", 3)
+    if harm == "none start":
+        monkeypatch.setattr(building.sys, "executable", str(tmp_path / "no-python"))
+    hands: list[Any] = []
+    started = building._started
+    monkeypatch.setattr(building, "_started", lambda n: hands.extend(started(n)) or hands)
+    entries = [
+        entry(n, f"刻蚀机{n}", listed_on=TODAY, status="removed" if n == 5 else "listed")
+        for n in range(1, 30)
+    ]
+    made = []
+    for number, fields in enumerate(building.built(entries, helpers=2)):
+        made.append(fields)
+        if number == 6 and harm in ("one killed", "all killed"):
+            for hand in hands[: 1 if harm == "one killed" else 2]:
+                hand.kill()
+    assert len(made) == 28
+    assert _by_id(made) == _by_id(listed_fields(entries))
+    assert all(hand.poll() is not None for hand in hands), "no helper is left behind"

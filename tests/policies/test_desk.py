@@ -22,7 +22,7 @@ from catalogue import jobs
 from catalogue.database import db
 from catalogue.errors import Refused
 from catalogue.policies import backtest_runs, desk, operations
-from catalogue.policies.desk_examples import moved_along, outcomes
+from catalogue.policies.desk_examples import accepted, moved_along, outcomes
 from catalogue.policies.desk_text import changed_places, places, rewritten
 from catalogue.policies.models import BackTestOpening, Policy, PolicyDraft
 from catalogue.policies.reading import parse
@@ -362,3 +362,24 @@ def test_the_desk_asks_the_same_number_of_queries_however_many_drafts(client: Fl
     with counted() as many:
         assert "底稿 8" in client.get("/policies/desk").text
     assert len(many) <= len(few)
+
+
+# ------------------------------------------------------------------ whom the amount goes to
+
+SPLIT = """\
+split:
+  - {id: user, label: 用户, value: "share(amount, p.rate)", article: 第一条}
+  - {id: maker, label: 研制单位, article: 第一条}
+base_facts"""
+
+
+def test_shares_of_an_example_are_checked_and_accepted_like_its_amount() -> None:
+    shares = "amount: 333.33, shares: {user: 111.11, maker: 222.22}}"
+    text = changed("base_facts", SPLIT).replace("amount: 333.33}", shares)
+    assert all(example.agrees for example in outcomes(parse(text)))
+    lower = text.replace("value: 0.333333", "value: 0.5")
+    told = {check.what: check.got for check in outcomes(parse(lower))[0].checks}
+    assert (told["用户一份"], told["研制单位一份"]) == ("250.00 元", "250.00 元")
+    made = accepted(lower, [0])
+    assert "amount: 500.00, shares: {user: 250.00, maker: 250.00}}" in made
+    assert outcomes(parse(made))[0].agrees

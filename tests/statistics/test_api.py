@@ -86,6 +86,7 @@ def test_bad_requests_are_problems_in_the_shape_of_the_document(
         "/notices?nonsense=1": 400,
         "/notices?cursor=abc": 400,
         "/listings/%00": 400,
+        "/listings?status=none": 400,
         "/listings/SL-2026-0001": 404,
         "/certificates/SHCP-2026-0001": 404,
         "/certificates/SHCP-2026-0001?on=2026-02-30": 400,
