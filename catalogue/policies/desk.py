@@ -94,8 +94,11 @@ def _require_title(title: str) -> None:
 def tidy(text: str) -> str:
     """A pasted text with Unix line ends; raises Refused when it is empty, too long or not text."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    if "\x00" in text or not text.strip():
+    if not text.strip():
         raise Refused("请贴入政策文件的全文", "text", 422)
+    if "\x00" in text:
+        line = text.count("\n", 0, text.index("\x00")) + 1
+        raise Refused(f"第 {line} 行有看不见的控制字符，请删掉", "text", 422)
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise Refused(f"文件超过 {MAX_BYTES // 1024} kB", "text", 422)
     return text if text.endswith("\n") else f"{text}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from catalogue.policies.facts import Field, Group, Words
 from catalogue.policies.functions import FUNCTIONS, Function
@@ -374,7 +375,16 @@ class _Call:
             self.argument(part, take)
         if takes[-1] == "field?" and len(parts) < len(takes) and self.taken is None:
             self.field_read(self.node, self.function.default)
+        if self.node.word == "day" and all(part.form == "number" for part in parts):
+            self.require_day([int(part.word) for part in parts])
         return self.given()
+
+    def require_day(self, written: list[int]) -> None:
+        """A day that is written out must be one of the calendar."""
+        try:
+            date(*written)
+        except (ValueError, OverflowError):
+            raise bad(self.node, f"没有 {'-'.join(map(str, written))} 这一天") from None
 
     def argument(self, part: Node, take: str) -> None:
         """Check one argument."""

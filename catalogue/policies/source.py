@@ -17,9 +17,15 @@ MAX_BYTES = 128 * 1024
 MAX_DEPTH = 16
 MAX_DIGITS = 18
 
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
-_WHOLE = re.compile(r"[-+]?\d+")
-_DECIMAL = re.compile(r"[-+]?\d+\.\d+")
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}", re.ASCII)
+_WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
+_DECIMAL = re.compile(r"[-+]?\d+\.\d+", re.ASCII)
+# YAML dialects disagree on whether 010 is ten or eight, and a code would lose its nought.
+_NOUGHT = re.compile(r"[-+]?0\d", re.ASCII)
+# Control and direction-turning characters make a reader see another text than the engine reads.
+_UNSEEN = re.compile(
+    r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 _NOT_NUMBERS = frozenset({".nan", ".inf", "-.inf", "+.inf", "nan", "inf", "-inf", "infinity"})
 
 
@@ -89,9 +95,16 @@ def _guard(text: str) -> None:
             raise PolicyRefused([Problem(line, f"嵌套超过 {MAX_DEPTH} 层")])
 
 
+def _require_seen(text: str) -> None:
+    """Raise ValueError in words when a text, escapes resolved, has characters nobody sees."""
+    if found := _UNSEEN.search(text):
+        raise ValueError(f"含有看不见的字符 U+{ord(found[0]):04X}，请删掉")
+
+
 def _plain(node: yaml.ScalarNode) -> Any:
     """The value of a scalar: quoted is text; else true, false, null, whole, decimal or date."""
     text = node.value
+    _require_seen(text)
     if node.style in ("'", '"', "|", ">"):
         return text
     if text in ("true", "false"):
@@ -101,6 +114,8 @@ def _plain(node: yaml.ScalarNode) -> Any:
     if text.lower() in _NOT_NUMBERS:
         raise ValueError(f"{text} 不是一个数")
     if _WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text):
+        if _NOUGHT.match(text):
+            raise ValueError(f"数字不以 0 开头；{text} 要是代号，请加引号")
         if len(text) > MAX_DIGITS:
             raise ValueError(f"数字超过 {MAX_DIGITS} 位")
         return Decimal(text) if "." in text else int(text)
@@ -136,6 +151,11 @@ def _build_mapping(
             bad.append(Problem(line, "键必须是文字"))
             continue
         key = key_node.value
+        try:
+            _require_seen(key)
+        except ValueError as error:
+            bad.append(Problem(line, str(error)))
+            continue
         if key in built:
             bad.append(Problem(line, f"键“{key}”写了两次"))
             continue
@@ -152,6 +172,10 @@ def read(text: str) -> Source:
         raise PolicyRefused([Problem(1, "文件里有不成文字的字符，请存成 UTF-8")]) from None
     if size > MAX_BYTES:
         raise PolicyRefused([Problem(1, f"文件超过 {MAX_BYTES // 1024} kB")])
+    # A byte-order mark at the head is how some editors save UTF-8.
+    if found := _UNSEEN.search(text, int(text.startswith("\ufeff"))):
+        line = text.count("\n", 0, found.start()) + 1
+        raise PolicyRefused([Problem(line, f"含有看不见的字符 U+{ord(found[0]):04X}，请删掉")])
     try:
         _guard(text)
         node = yaml.compose(text, Loader=LOADER)

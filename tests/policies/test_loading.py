@@ -172,6 +172,35 @@ def test_hostile_text_is_refused_in_words_within_a_second(text: str) -> None:
     assert time.process_time() - started < 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line", "reason"),
+    [
+        ("value: 1000.00", "value: 010", 8, "数字不以 0 开头"),
+        ("value: 1000.00", "value: １０００", 8, "元的值应是数字"),
+        ("value: 1000.00", "value: -1000.00", 8, "金额须为 0 以上"),
+        ("value: 1000.00", "value: .nan", 8, ".nan 不是一个数"),
+        ("value: 1000.00", "value: 1e400", 8, "元的值应是数字"),
+        ("value: 0.333333", "value: 20", 9, "0 到 1 的小数，例如 0.20"),
+        ("from: 2020-01-01", "from: 2024-02-30", 4, "没有 2024-02-30 这一天"),
+        ("title: 小政策", "title: 小政策\ntitle: 大政策", 4, "键“title”写了两次"),
+        ("title: 小政策", 'title: "小\\0政策"', 3, "看不见的字符 U+0000"),
+        ("title: 小政策", "title: 小\u202e政策", 3, "看不见的字符 U+202E"),
+        ("title: 小政策", '"ti\\u200btle": 小政策', 3, "看不见的字符 U+200B"),
+        ("title: 小政策", "title: 小\x00政策", 3, "看不见的字符 U+0000"),
+        (REQUIRE, "require: day(2024, 2, 30) <= today", 15, "没有 2024-2-30 这一天"),
+    ],
+)
+def test_a_value_that_could_be_read_two_ways_is_refused_at_its_line(
+    old: str, new: str, line: int, reason: str
+) -> None:
+    first = refusal(changed(old, new)).problems[0]
+    assert (first.line, reason in first.reason) == (line, True), first
+
+
+def test_a_byte_order_mark_at_the_head_is_no_fault() -> None:
+    assert load(f"\ufeff{TEXT}").version == "T-1"
+
+
 def test_macros_within_macros_are_bounded() -> None:
     deep = "contracts.all(a, contracts.all(b, contracts.all(c, contracts.all(d, true))))"
     assert "逐项遍历" in str(refusal(changed(REQUIRE, f"require: '{deep}'")))
