@@ -55,6 +55,7 @@ def test_every_recipe_of_the_page_compiles() -> None:
         **dict.fromkeys(("cap", "least", "each"), Kind("money")),
         **dict.fromkeys(("most", "years", "months"), Kind("count")),
         "rate": Kind("rate"),
+        "rates": Kind("rate", many=True),
         "rivals": Kind("text", many=True),
         "area": Kind("text"),
         "table": Kind("steps", of="money", by="count"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -235,19 +236,32 @@ def test_records_of_two_versions_come_out_as_the_whole_evaluation_says(session: 
     assert claims == 3 * 2 * 12
 
 
+def test_what_an_older_engine_recorded_is_not_taken_for_what_this_one_finds(session: Any) -> None:
+    policy, day = published(), date(2026, 11, 1)
+    document, facts = operations.document_of(policy), facts_of(1, "A", 499_999)
+    report = evaluate(document, facts, day)
+    assert report.verdict == "ineligible"
+    older = replace(report, engine=report.engine - 1, verdict="eligible")
+    operations.keep_record("SB-2026-0001", policy, facts, older)
+    cases = case_set("first_version")
+    assert cases is not None
+    [(claim, before, _)] = decided(document, document, cases)
+    assert (claim.verdict, before.verdict) == ("eligible", "ineligible")
+
+
 def test_the_limit_counts_applications_and_the_newest_of_them(
     session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = published()
     for number in (1, 2, 3):
         record(number, 500_000 + number, policy)
-    again = record(1, 700_000, policy)
+    again = record(3, 700_000, policy)
     monkeypatch.setattr(simulator_cases, "MAX_CASES", 2)
     document = operations.document_of(policy)
     cases = case_set("first_version")
     assert cases is not None and (cases.whole, cases.until_id) == (3, again.id)
     seen = [claim.application_number for claim, *_ in decided(document, document, cases)]
-    assert sorted(seen) == ["SB-2026-0001", "SB-2026-0003"], "one record each, the newest two"
+    assert sorted(seen) == ["SB-2026-0002", "SB-2026-0003"], "one record each, the newest two"
     earlier = case_set("first_version", again.id - 1)
     assert earlier is not None and earlier.whole == 3
     assert case_set("first_version", again.id + 1) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 from catalogue.policies import record
 from catalogue.policies.document import PolicyDocument
 from catalogue.policies.rules import decide, evaluate, load, with_parameters
-from catalogue.policies.varying import Standing, Variation, recorded
+from catalogue.policies.varying import Variation, recorded
+from tests.policies.small import changed
 
 DOCUMENTS = [
     load(path.read_text("utf-8"), run_examples=False)
@@ -46,19 +48,19 @@ def agrees(old: PolicyDocument, new: PolicyDocument, way: Variation, examples: A
 
 
 def turned(document: PolicyDocument) -> Iterator[tuple[str, PolicyDocument]]:
-    """The document with each single number halved, doubled and zero."""
+    """The document with each single number halved and doubled."""
     for name, parameter in document.parameters.items():
         if parameter.shape != "one" or parameter.formula or parameter.kind in ("text", "boolean"):
             continue
         kind, value = parameter.kind, parameter.value
         if kind == "rate":
             rate = Decimal(value["millionths"]) / 1_000_000
-            others = [rate / 2, min(rate * 2, Decimal(1)), Decimal(0)]
+            others = [rate / 2, min(rate * 2, Decimal(1))]
             others = [other.quantize(Decimal("0.000001")) for other in others]
         elif kind == "money":
-            others = [Decimal(value // 2) / 100, Decimal(value * 2) / 100, Decimal(0)]
+            others = [Decimal(value // 2) / 100, Decimal(value * 2) / 100]
         elif kind in ("count", "days"):
-            others = [value // 2, value * 2, 0]
+            others = [value // 2, value * 2]
         else:
             continue
         for other in others:
@@ -106,7 +108,18 @@ def test_a_record_tells_how_its_case_stood(document: PolicyDocument) -> None:
     assert recorded(document, "ineligible", '{"findings": [], "worksheet": []}') is None
 
 
-def test_an_amount_that_cannot_be_split_stays_so() -> None:
-    lost = Standing("needs_person", "", (), unshared=True)
-    document = next(d for d in DOCUMENTS if not d.split)
-    assert not Variation(None, document).applied(lost, {}, document.effective_from).unshared
+HAS = """\
+  - {id: told, title: 填了, article: 第一条, require: has(answers.told), words: 要填, read: 填报,
+    otherwise: ineligible}
+stages:"""
+ANSWERS = "answers: [{id: told, label: 填报, type: text, article: 第一条}]\nbase_facts:"
+
+
+def test_the_same_words_over_another_kind_of_answer_are_run_again() -> None:
+    text = changed("stages:", HAS).replace("base_facts:", ANSWERS)
+    old = load(text, run_examples=False)
+    new = load(text.replace("type: text", "type: count"), run_examples=False)
+    facts = {"answers": {"told": "许多"}, "contracts": [{"amount": 100_000}]}
+    way, day = Variation(old, new), date(2020, 6, 1)
+    before = Variation(None, old).applied(None, facts, day)
+    assert (before.verdict, way.applied(before, facts, day).verdict) == ("eligible", "ineligible")
