@@ -279,6 +279,8 @@ def _refuse_unsafe(environ: Mapping[str, str]) -> None:
     pkcs12 = environ.get("SIGNING_PKCS12", "").strip()
     if pkcs12 and not Path(pkcs12).is_file():
         faults.append("SIGNING_PKCS12 names no file")
+    if environ.get("SIGNING_PKCS11", "").strip():
+        faults.append("SIGNING_PKCS11: keys in a token are not read; give SIGNING_PKCS12")
     if _switch(environ, "FLASK_DEBUG", default=False):
         faults.append("FLASK_DEBUG is on")
     if faults:

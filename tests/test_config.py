@@ -112,6 +112,7 @@ def test_production_starts_with_everything_given(tmp_path: Path) -> None:
         ("BASE_URL", "http://catalogue.example", "BASE_URL must start with https"),
         ("SIGNING_PKCS12", "", "SIGNING_PKCS12 is missing"),
         ("SIGNING_PKCS12", "/nowhere/key.p12", "SIGNING_PKCS12 names no file"),
+        ("SIGNING_PKCS11", "pkcs11:token=portal", "SIGNING_PKCS11: keys in a token"),
         ("SIGNING_PASSPHRASE", "", "SIGNING_PASSPHRASE is missing"),
         ("SIGNING_PASSPHRASE", "secret", "SIGNING_PASSPHRASE is a well-known default"),
         ("FLASK_DEBUG", "1", "FLASK_DEBUG is on"),

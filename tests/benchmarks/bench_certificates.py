@@ -1,4 +1,5 @@
-"""Certificates a second (drawn, signed, verified, stored, committed) against bare draw + sign."""
+"""Certificates a second (drawn, signed, verified, stored, committed) against bare draw + sign,
+and files checked a second: one of ours, and one that was altered (which is parsed twice)."""
 
 from __future__ import annotations
 
@@ -14,9 +15,11 @@ from catalogue.certificates.pdf import draw
 from catalogue.certificates.wording import last_day
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.documents.fonts import prepare
+from catalogue.documents.operations import open_document
 from tests import builders
 
-COUNT = int(os.environ.get("BENCH_CERTIFICATES", "96"))
+CHECKS = 100
+COUNT = int(os.environ.get("BENCH_CERTIFICATES", "384"))
 
 
 def test_certificates_a_second(session: Any) -> None:
@@ -41,6 +44,21 @@ def test_certificates_a_second(session: Any) -> None:
         f"\ncertificates: {ours:.1f}/s issued, {bare:.1f}/s bare draw + sign,"
         f" {bare / ours:.2f} × the limit (bar: ≤ 2), {COUNT} certificates"
     )
+    _checked(certificates[0])
+
+
+def _checked(certificate: Certificate) -> None:
+    """Files checked a second, by what becomes of them."""
+    assert certificate.document is not None
+    with open_document(certificate.document) as file:
+        data = file.read()
+    altered = data.replace(b"/Lang (zh-CN)", b"/Lang (zh-TW)", 1)
+    for label, kind, given in (("ours", "unchanged", data), ("altered", "altered", altered)):
+        began = time.perf_counter()
+        for _ in range(CHECKS):
+            assert operations.check_file(given).kind == kind
+        rate = CHECKS / (time.perf_counter() - began)
+        print(f"certificates: {rate:.1f} files/s checked ({label}, {len(given):,} bytes)")
 
 
 def _registered(count: int) -> list[Certificate]:

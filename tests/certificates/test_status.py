@@ -15,7 +15,7 @@ import pytest
 from flask import current_app
 from flask.testing import FlaskClient
 from pypdf import PdfReader
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from catalogue import jobs
@@ -274,6 +274,27 @@ def test_staff_ask_and_another_answers_on_the_pages(
     assert of(application).standing(today()).id == "suspended"
     replace = client.get(f"/certificates/{number}/replace")
     assert replace.status_code == 409
+
+
+def test_the_list_of_changes_asks_as_often_for_two_as_for_one(application: Application) -> None:
+    def counted() -> int:
+        asked_for: list[str] = []
+
+        def listen(*given: Any) -> None:
+            asked_for.append(given[2])
+
+        db.session.expire_all()
+        event.listen(db.engine, "before_cursor_execute", listen)
+        for change in operations.waiting_changes():
+            assert change.certificate.number and change.asked_by.name
+        event.remove(db.engine, "before_cursor_execute", listen)
+        return len(asked_for)
+
+    asked(of(application))
+    one = counted()
+    asked(of(builders.concluded("catalogue")))
+    assert len(operations.waiting_changes()) == 2
+    assert counted() == one
 
 
 def test_a_signed_answer_for_a_day_is_known_when_it_comes_back(
