@@ -100,6 +100,15 @@ def test_a_character_without_a_glyph_is_named_not_blank(fonts: Fonts) -> None:
     assert "〔U+20BB7〕田" in text_of(draw(words(product="𠮷田"), fonts))
 
 
+def test_a_letter_without_a_glyph_is_copied_and_read_as_what_it_is(fonts: Fonts) -> None:
+    data = draw(words(product="𠮷𠮷田\u202e😀"), fonts)
+    assert "〔U+20BB7〕〔U+20BB7〕田〔U+202E〕〔U+1F600〕" in text_of(data)
+    page = PdfReader(BytesIO(data)).pages[0].get_contents()
+    assert page is not None
+    spoken = re.findall(r"/ActualText <FEFF(D8[0-9A-F]+|202E)>", page.get_data().decode("latin-1"))
+    assert [bytes.fromhex(each).decode("utf-16-be") for each in spoken] == ["𠮷", "𠮷"]
+
+
 def test_rare_han_beyond_the_common_cut_are_drawn(fonts: Fonts) -> None:
     text = text_of(draw(words(product="堃昇祎镕装备"), fonts))
     assert "堃昇祎镕装备" in text
