@@ -154,6 +154,8 @@ def make(subject_id: int) -> None:
         known = _known(earlier, dataset.id)
         for record in dataset.records():
             line = whole.write(record)
+            if earlier is None:
+                continue
             before = known.pop(record[dataset.id], None)
             if before != _digest(line):
                 changes.write({CHANGE: "changed" if before else "added", **record})
@@ -264,13 +266,15 @@ def cell(value: Any) -> str:
 
     Text that a spreadsheet might run gets an apostrophe in front.
     """
+    if isinstance(value, str):
+        return text_cell(value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return text_cell(value if isinstance(value, str) else dumped(value).decode())
+    return text_cell(dumped(value).decode())
 
 
 def newest() -> dict[str, list[DataFile]]:

@@ -340,6 +340,8 @@ def page() -> Any:
         changes=files.CHANGES,
         kind_words=shape.kind_words,
         operations=OPERATIONS,
+        certificate=_some_certificate(),
+        today=shanghai_day(),
         root=ROOT,
         base=request.url_root.rstrip("/"),
         licence=LICENCE,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,12 @@ def test_files_are_fetched_by_name_and_never_change(client: FlaskClient, session
     page = client.get("/open-data").text
     assert f"rounds-{today}.csv" in page and "不再公开" in page and "公示文号" in page
     assert 'href="/open-data"' in client.get("/").text
+    builders.concluded("catalogue")
+    made(today + timedelta(days=1))
+    commands = re.findall(r'curl [^"]*"(http[^"]+)"', html.unescape(client.get("/open-data").text))
+    assert len(commands) == 4
+    for address in commands:
+        assert client.get(address, follow_redirects=True).status_code == 200, address
 
 
 def test_awards_are_ocds_releases_by_the_official_schema(client: FlaskClient, session: Any) -> None:
