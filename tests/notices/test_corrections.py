@@ -125,7 +125,8 @@ def test_the_database_takes_no_version_without_a_confirmed_correction(session: A
     correction = asked(notice)
     copy = (
         "INSERT INTO notice_version (notice_id, version, content, sha256, published_at,"
-        " correction_id) SELECT notice_id, {}, content, sha256, now(), {} FROM notice_version"
+        " correction_id) SELECT notice_id, {}, content, sha256, now(), {} FROM notice_version;"
+        " UPDATE notice SET version = (SELECT max(version) FROM notice_version)"
     )
     for number, about in ((2, correction.id), (2, "NULL"), (3, correction.id)):
         refused_by_database(copy.format(number, about))
