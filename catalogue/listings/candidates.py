@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 import tantivy
 from sqlalchemy import func, or_, select
@@ -31,9 +32,10 @@ from catalogue.listings.search import (
 # So many are compared figure by figure, and so many of them shown.
 COMPARED = 300
 SHOWN = 50
-# How much a row counts that is met, that is nearly met, and that is stated at all.
-_MET, _STATED = 8.0, 1.0
-_NEARLY = ((Decimal("0.05"), 3.0), (Decimal("0.25"), 2.0), (Decimal(1), 1.0))
+# Steps of how far a row may be missed, as parts of what was asked. What misses by no more than
+# a step earns the way to the next one: the sum falls as the distance of `need.Candidate` grows.
+_STEPS = tuple(Decimal(step) / 100 for step in (0, 1, 2, 5, *range(10, 101, 10)))
+_STATED = 0.001
 
 Query = tantivy.Query
 
@@ -69,11 +71,10 @@ def from_index(reader: Reader, need: Need, today: date) -> Candidates:
 
 
 def _ranks(reader: Reader, wish: Wish) -> list[Query]:
-    """More for what is met, less for what is nearly met, least for what is only stated."""
-    ranks = [Query.const_score_query(_met(reader, wish), _MET)]
-    ranks += [
-        Query.const_score_query(_met(reader, wish.relaxed(share)), weight)
-        for share, weight in _NEARLY
+    """One minus how far the row is missed, in steps; next to nothing for what is only stated."""
+    ranks = [
+        Query.const_score_query(_met(reader, wish.relaxed(step)), float(following - step))
+        for step, following in pairwise(_STEPS)
     ]
     wanted = words.compact(wish.figure)
     names = [name for name in reader.figure_names() if wanted in name][:MAX_NAMES]

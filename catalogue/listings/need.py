@@ -33,7 +33,7 @@ RELATIONS = {"le": SIGNS["le"], "ge": SIGNS["ge"], "eq": SIGNS["eq"], BETWEEN: "
 BOXES = ("figure", "relation", "amount", "upto", "unit")
 MAX_ROWS = MAX_LIMITS
 BLANK_ROWS = 2
-# What is not stated is as far away as a figure that is off by its whole amount.
+# What is not stated is as far away as a figure that is off by its whole amount, or by more.
 _UNKNOWN_SHARE = Decimal(1)
 _SIX_DIGITS = Context(prec=6)
 
@@ -144,7 +144,7 @@ class Asked:
 class Answer:
     """One product against one row: the verdict, what it states, what is lacking, in words.
 
-    ``share`` is how far it misses as a part of what was asked; 0 when met.
+    ``share`` is how far it misses as a part of what was asked: 0 when met, at most 1.
     """
 
     verdict: str
@@ -304,7 +304,11 @@ def _missed(span: Span, wish: Wish) -> tuple[Decimal, bool] | None:
     if not sides:
         return Decimal(0), False
     missed = [side for side in sides if side is not None]
-    return max(missed) if missed else None
+    if not missed:
+        return None
+    distance, at_least = max(missed)
+    # What one side misses is certain; with the other side open it may be more.
+    return distance, at_least or None in sides
 
 
 def _bounds(wish: Wish) -> tuple[Decimal | None, Decimal | None]:
@@ -337,4 +341,6 @@ def _answer(missed: Decimal, at_least: bool, wish: Wish, stated: str) -> Answer:
     asked = max(ends) * wish.size
     number = plain(_SIX_DIGITS.plus(missed / wish.size))
     gap = f"{'至少差' if at_least else '差'} {number} {wish.unit}".strip()
-    return Answer(MISSES, stated, gap, missed / asked if asked else _UNKNOWN_SHARE)
+    # An open end says no more than an unstated figure about how near the product comes.
+    share = _UNKNOWN_SHARE if at_least or not asked else min(missed / asked, _UNKNOWN_SHARE)
+    return Answer(MISSES, stated, gap, share)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -22,6 +24,7 @@ from catalogue.database import db
 from catalogue.listings import ask as asking
 from catalogue.listings import candidates, follow
 from catalogue.listings.figures import MEETS, MISSES, UNKNOWN, judge
+from catalogue.listings.index import Replica
 from catalogue.listings.models import KINDS, Listing
 from catalogue.listings.need import Need, Wish, answer, judged, read
 from catalogue.listings.operations import shanghai_day
@@ -48,6 +51,7 @@ def wish(text: str) -> Wish:
         ("压力 20 bar", "压力 eq 2 - MPa", MEETS, ""),
         ("温度 10~20 ℃", "温度 in 10 20 ℃", MEETS, ""),
         ("温度 9~21.5 ℃", "温度 in 10 20 ℃", MISSES, "差 1.5 ℃"),
+        ("温度 ≤25 ℃", "温度 in 10 20 ℃", MISSES, "至少差 5 ℃"),
         ("温度 常温 -", "温度 in 10 20 ℃", UNKNOWN, "写法或单位不能比"),
         ("温度 300 K", "温度 le 10 - ℃", UNKNOWN, "写法或单位不能比"),
         ("重量 5 kg", "温度 le 10 - ℃", UNKNOWN, "没有写明"),
@@ -207,6 +211,57 @@ def test_more_than_are_shown_are_a_search_away(client: FlaskClient, shelf: Any) 
     found = re.search(r'href="([^"]+)">看全部都符合的', page)
     assert found and "60 件都符合" in page and page.count('name="listing"') == candidates.SHOWN
     assert "找到 60 件" in client.get(html.unescape(found[1])).text
+
+
+def test_the_index_picks_the_same_as_looking_at_every_product(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    day = date(2026, 11, 24)
+    entries = []
+    for place in range(1, 601):
+        figures = [
+            {
+                "name": name,
+                "value": chance.choice(signs) + str(chance.randint(1, most)),
+                "unit": "mm",
+            }
+            for name, signs, most in (("长", ("", "≤ ", "≥ "), 900), ("宽", ("",), 90))
+            if chance.random() < 0.7
+        ]
+        entries.append(entry(place, figures, day))
+    replica = Replica(tmp_path)
+    with replica.writing():
+        replica.rebuild(entries, "x", 0)
+    reader = replica.reader()
+    assert reader is not None
+    products = [Thing(each["number"], each) for each in entries]
+    for texts in (("长 le 50 - mm", "宽 ge 80 - mm"), ("长 eq 400 - mm",), ("宽 in 40 42 mm",)):
+        need = Need(tuple(map(wish, texts)))
+        every = [c for c in judged(products, need) if any(a.stated for a in c.answers)]
+        found = candidates.from_index(reader, need, day)
+        told = [[c.order for c in some[:20]] for some in (every, found.shown)]
+        assert told[0] == told[1]
+        assert found.stating == len(every)
+        assert found.meeting == sum(c.verdict == MEETS for c in every)
+
+
+def entry(place: int, figures: list[dict[str, str]], day: date) -> dict[str, Any]:
+    """A product as the index takes it."""
+    columns = dict.fromkeys(column.name for column in Listing.__table__.columns)
+    return {
+        **columns,
+        "id": place,
+        "number": f"SL-2026-{place:04d}",
+        "name": "件",
+        "firm_name": "乙",
+        "kind": "other",
+        "region": "",
+        "summary": "",
+        "listed_on": day,
+        "specifications": figures,
+        "first_purchase": False,
+        "sample": False,
+        "status": "listed",
+    }
 
 
 def test_wrong_rows_are_told_at_their_box(client: FlaskClient, shelf: Any) -> None:
