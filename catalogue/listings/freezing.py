@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from flask import current_app
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 
 from catalogue import keys
 from catalogue.accounts.models import User
 from catalogue.audit.operations import record
-from catalogue.certificates.operations import signatory
+from catalogue.certificates.operations import roots, signatory
 from catalogue.database import SHANGHAI, db
 from catalogue.errors import Refused
 from catalogue.listings.frozen import (
@@ -82,13 +82,16 @@ def found(text: str) -> Frozen | None:
 
 
 def holds(frozen: Frozen) -> bool:
-    """Whether content, hash and signature still belong together, under the portal's root."""
+    """Whether content, hash and signature belong together, under any root the portal has had."""
     data = canonical(frozen.content)
     return (
         digest(frozen.content) == frozen.sha256
         and keys.verify(data, frozen.signature, frozen.certificate)
-        and keys.issued_under(
-            frozen.certificate, keys.of(current_app.config).root_pem, frozen.frozen_at
+        and any(
+            keys.issued_under(
+                frozen.certificate, root.public_bytes(Encoding.PEM).decode(), frozen.frozen_at
+            )
+            for root in roots()
         )
     )
 

@@ -163,10 +163,10 @@ def test_the_stand_alone_verifier_accepts_the_signed_file_and_no_other(
     root = x509.load_pem_x509_certificate(keys.of(current_app.config).root_pem.encode())
     path = tmp_path / "frozen.json"
     path.write_bytes(data)
-    assert "签名有效" in verifier.check(path, root, None)
+    assert "签名有效" in verifier.check(path, [root], None)
     path.write_bytes(data.replace("测试公司".encode(), "冒名公司".encode()))
     with pytest.raises(verifier.Fault):
-        verifier.check(path, root, None)
+        verifier.check(path, [root], None)
 
 
 def test_nobody_changes_or_deletes_what_was_frozen(shelf: Any) -> None:
