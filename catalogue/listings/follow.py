@@ -27,6 +27,8 @@ from catalogue.listings.synonyms import NOTHING, Thesaurus
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY = 0.25
+# So long old answers serve without a folder: a whole build takes less, and a full disk more.
+KEPT_FOR = 180
 # Up to so many listings are read within the request; more are read beside it, while searching
 # falls back to the database.
 AT_ONCE = 1_000
@@ -63,11 +65,16 @@ class Follower:
         self.look_every = look_every
         self.thesaurus = NOTHING
         self._looked = 0.0
+        self._kept: Reader | None = None
+        self._lost: float | None = None
         self._lock = threading.Lock()
         self._builder: threading.Thread | None = None
 
     def reader(self) -> Reader | None:
-        """An opened index that is fresh enough; None while there is none to be had."""
+        """An opened index that is fresh enough; None while there is none to be had.
+
+        When the folder is lost, what this process has open answers until another is built.
+        """
         due = time.monotonic() - self._looked >= self.look_every
         if due and self._lock.acquire(blocking=False):
             try:
@@ -75,7 +82,14 @@ class Follower:
             finally:
                 self._looked = time.monotonic()
                 self._lock.release()
-        return self.replica.reader()
+        found = self.replica.reader()
+        if found is not None:
+            self._kept, self._lost = found, None
+        elif self._lost is None:
+            self._lost = time.monotonic()
+        elif time.monotonic() - self._lost > KEPT_FOR:
+            self._kept = None
+        return self._kept
 
     def look_again(self) -> None:
         """Make the next search look at the database at once."""
@@ -85,6 +99,7 @@ class Follower:
         """The index could not be read: drop it, so that the next look builds it again."""
         log.warning("index_unreadable", error=type(error).__name__, reason=str(error)[:200])
         self.replica.discard()
+        self._kept = None
         self.look_again()
 
     def _follow(self) -> None:
@@ -93,6 +108,8 @@ class Follower:
             source = _source(connection)
             if source.synonyms != self.thesaurus.version:
                 self.thesaurus = _thesaurus(connection, source.synonyms)
+            if self._kept is not None and self._kept.state.identity != source.identity:
+                self._kept = None
             state = self.replica.state() if self.replica.reader() else None
             if state is None or state.identity != source.identity:
                 self._start_over(connection, source)
