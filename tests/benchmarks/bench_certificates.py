@@ -28,6 +28,7 @@ def test_certificates_a_second(session: Any) -> None:
     keys = [certificate.id for certificate in certificates]
     fonts, signatory = prepare(current_app.config["FONTS_DIR"]), operations.signatory()
     signing.sign(draw(words[0], fonts), signatory)  # both sides start warm
+    db.session.rollback()  # the server ends a transaction that idles through the bare side
 
     began = time.perf_counter()
     for each in words:
@@ -44,7 +45,7 @@ def test_certificates_a_second(session: Any) -> None:
         f"\ncertificates: {ours:.1f}/s issued, {bare:.1f}/s bare draw + sign,"
         f" {bare / ours:.2f} × the limit (bar: ≤ 2), {COUNT} certificates"
     )
-    _checked(certificates[0])
+    _checked(db.session.get_one(Certificate, keys[0]))
 
 
 def _checked(certificate: Certificate) -> None:
