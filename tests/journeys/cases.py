@@ -11,7 +11,7 @@ from catalogue.certificates import operations as certificates
 from catalogue.database import db, utc_now
 from catalogue.enterprises import operations as enterprises
 from catalogue.enterprises.models import GROUNDS
-from catalogue.listings.models import Listing
+from catalogue.listings.models import Frozen, Listing, SavedSearch
 from catalogue.listings.operations import import_rows
 from catalogue.notices import operations as notices
 from catalogue.notices import wording
@@ -20,7 +20,7 @@ from catalogue.policies import backtest_runs, desk
 from catalogue.policies.operations import versions_of
 from catalogue.reviews import operations as reviews
 from catalogue.reviews.rules import Judgement
-from seeds import people, stories
+from seeds import buyers, people, stories
 from tests import builders
 from tests.journeys import portal as portals
 
@@ -42,8 +42,15 @@ def prepare() -> dict[str, list[str]]:
     notices.confirm_correction(_correction(notice, "更正一"), people.staff("approver"))
     db.session.commit()
     number = _certificate()
+    buyers.save()
+    buyers.seed()
+    db.session.commit()
+    frozen = db.session.scalars(select(Frozen.number)).all()
+    token = db.session.scalars(select(SavedSearch.token)).first()
     return {
         "anybody": [
+            *(f"/frozen/{one}" for one in frozen),
+            f"/digests/stop/{token}",
             _objection(),
             f"/certificates/{number}",
             "/catalogue/need?figure=平均无故障时间&relation=ge&amount=300&upto=&unit=h",
@@ -61,7 +68,7 @@ def prepare() -> dict[str, list[str]]:
             _suspension(number),
             f"/notices/corrections/{_correction(notice, '更正二').id}",
         ],
-        "buyer": ["/catalogue", f"/catalogue/{number}"],
+        "buyer": ["/catalogue?q=设备", f"/catalogue/{number}", "/frozen", "/digests"],
         "newcomer": [
             "/enterprise/join",
             _join(portals.firm(1).credit_code),
