@@ -364,6 +364,19 @@ def test_the_desk_asks_the_same_number_of_queries_however_many_drafts(client: Fl
     assert len(many) <= len(few)
 
 
+def test_a_hostile_paste_is_refused_in_words(client: FlaskClient) -> None:
+    builders.sign_in(client, builders.user("administrator"))
+    db.session.commit()
+    page = "/policies/desk/drafts/new"
+    form = {"scheme": "first_version", "title": "敌意"}
+    nul = builders.post(client, page, {**form, "text": "a: 1\nb: \x00\n"})
+    assert nul.status_code == 422 and "第 2 行有看不见的控制字符" in nul.text
+    huge = builders.post(client, page, {**form, "text": "a" * 10_000_000})
+    assert huge.status_code == 422 and "文件超过 128 kB" in huge.text
+    deep = builders.post(client, page, {**form, "text": "[" * 50_000})
+    assert "嵌套超过 16 层" in client.get(deep.headers["Location"]).text, "kept, and told"
+
+
 # ------------------------------------------------------------------ whom the amount goes to
 
 SPLIT = """\
