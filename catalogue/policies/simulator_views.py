@@ -41,6 +41,7 @@ bp = Blueprint("simulator", __name__, url_prefix="/policies/simulator")
 MAX_COMPARED = 4
 MAX_QUERY = 4_000
 HASH_SHOWN = 16
+MOST_DRAFTS = 10
 SIZES = {"large": "大型", "medium": "中型", "small": "小型", "micro": "微型", "": "没有填"}
 # What a spreadsheet may take for a formula.
 FORMULA = tuple("=+-@\t＝＋－＠|%")
@@ -280,16 +281,23 @@ def _choices() -> list[dict[str, Any]]:
 
 
 def _drafts() -> list[PolicyDraft]:
-    """The newest open drafts, for those who may see drafts."""
+    """The newest open drafts that can be read, for those who may see drafts."""
     if not current_user.has_role("administrator"):
         return []
     newest = (
         select(PolicyDraft)
         .where(PolicyDraft.state == "draft")
         .order_by(PolicyDraft.saved_at.desc(), PolicyDraft.id)
-        .limit(20)
+        .limit(MOST_DRAFTS)
     )
-    return list(db.session.scalars(newest))
+    return [draft for draft in db.session.scalars(newest) if _readable(draft)]
+
+
+def _readable(draft: PolicyDraft) -> bool:
+    try:
+        return text_of_draft(draft) is not None
+    except PolicyRefused:
+        return False
 
 
 def _groups(scenario: Scenario, group: str) -> list[tuple[str, Any]]:

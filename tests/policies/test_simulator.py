@@ -361,6 +361,7 @@ def test_a_draft_is_turned_and_its_link_keeps_its_text(session: Any, client: Fla
     desk.save_text(draft, "scheme: [", author, draft.version)
     db.session.commit()
     assert client.get(f"{PAGE}?draft={draft.id}").status_code == 409
+    assert "降门槛" not in client.get(PAGE).text, "no link to what cannot be opened"
     builders.post(client, "/sign-out", {}, form_at=PAGE)
     builders.sign_in(client, builders.user("approver"))
     assert client.get(f"{PAGE}?draft={draft.id}").status_code == 404, "drafts are the desk's"
