@@ -55,7 +55,7 @@ def test_a_version_is_signed_once_and_enters_the_log_by_its_hash(session: Any) -
         data = wording.envelope(
             version.content, version.sha256, version.signature, version.certificate
         )
-        assert "签名有效" in verifier.check_envelope(json.loads(data), "notice", root)
+        assert "签名有效" in verifier.check_envelope(json.loads(data), "notice", [root])
         assert hashlib.sha256(version.content.encode()).hexdigest() == version.sha256
 
 
