@@ -32,7 +32,7 @@ def create_app(config: Config) -> Flask:
     """One application, ready to serve.
 
     Raises RuntimeError when a view does not declare who may enter it, and ConfigError in
-    production when migrations are pending.
+    production when migrations are pending, KeyUnusable when the signing key cannot serve.
     """
     # Imported here, so that the engine and the replay of records load without Flask.
     from flask import Flask
@@ -41,7 +41,7 @@ def create_app(config: Config) -> Flask:
     from flask_wtf import CSRFProtect
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from catalogue import cli, errors, health, logs, pages, security
+    from catalogue import cli, errors, health, keys, logs, pages, security
     from catalogue.accounts import access
     from catalogue.accounts.operations import by_session
     from catalogue.config import ROOT, require_current_schema
@@ -67,4 +67,5 @@ def create_app(config: Config) -> Flask:
     if config.production and config.check_schema:
         with app.app_context():
             require_current_schema(db.engine, ROOT / "catalogue" / "migrations")
+        keys.of(app.config)
     return app

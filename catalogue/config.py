@@ -57,6 +57,8 @@ class Config:
     mail_url: str = field(default="", repr=False)
     signing_pkcs12: Path | None = None
     signing_passphrase: str = field(default="", repr=False)
+    signing_pkcs11: str = field(default="", repr=False)
+    signing_pin: str = field(default="", repr=False)
     session_idle: timedelta = timedelta(minutes=30)
     session_absolute: timedelta = timedelta(hours=12)
     proxy_hops: int = 0
@@ -95,6 +97,8 @@ class Config:
             mail_url=_mail_url(environ, mode, var_dir),
             signing_pkcs12=Path(pkcs12).resolve() if pkcs12 else None,
             signing_passphrase=environ.get("SIGNING_PASSPHRASE", ""),
+            signing_pkcs11=environ.get("SIGNING_PKCS11", "").strip(),
+            signing_pin=_pin(environ),
             session_idle=timedelta(
                 minutes=_number(environ, "SESSION_IDLE_MINUTES", 30, low=1, high=1440)
             ),
@@ -137,6 +141,8 @@ class Config:
             "PROXY_HOPS": self.proxy_hops,
             "SIGNING_PKCS12": self.signing_pkcs12,
             "SIGNING_PASSPHRASE": self.signing_passphrase,
+            "SIGNING_PKCS11": self.signing_pkcs11,
+            "SIGNING_PIN": self.signing_pin,
             "SQLALCHEMY_DATABASE_URI": psycopg_url(self.database_url),
             "SQLALCHEMY_ENGINE_OPTIONS": engine_options(),
             **self._compression(),
@@ -264,9 +270,10 @@ def _refuse_unsafe(environ: Mapping[str, str]) -> None:
     """Raise one ConfigError that lists everything production may not start with."""
     faults = [
         *_secret_faults(environ),
+        *_signing_faults(environ),
         *(
             f"{name} is missing"
-            for name in ("DATABASE_URL", "REDIS_URL", "BASE_URL", "SIGNING_PKCS12")
+            for name in ("DATABASE_URL", "REDIS_URL", "BASE_URL")
             if not environ.get(name, "").strip()
         ),
     ]
@@ -276,11 +283,6 @@ def _refuse_unsafe(environ: Mapping[str, str]) -> None:
             faults.append(f"{name} carries a well-known default password")
     if environ.get("BASE_URL", "").strip() and not environ["BASE_URL"].startswith("https://"):
         faults.append("BASE_URL must start with https:// (the session cookie is Secure)")
-    pkcs12 = environ.get("SIGNING_PKCS12", "").strip()
-    if pkcs12 and not Path(pkcs12).is_file():
-        faults.append("SIGNING_PKCS12 names no file")
-    if environ.get("SIGNING_PKCS11", "").strip():
-        faults.append("SIGNING_PKCS11: keys in a token are not read; give SIGNING_PKCS12")
     if _switch(environ, "FLASK_DEBUG", default=False):
         faults.append("FLASK_DEBUG is on")
     if faults:
@@ -301,11 +303,36 @@ def _secret_faults(environ: Mapping[str, str]) -> list[str]:
         faults.append("ACCOUNT_KEY is missing")
     elif len(set(account_key)) < SECRET_LENGTH // 4:
         faults.append("ACCOUNT_KEY is too uniform to be a key")
+    return faults
+
+
+def _signing_faults(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with the one key that signs: an archive with its passphrase, or a token."""
+    pkcs12 = environ.get("SIGNING_PKCS12", "").strip()
+    if environ.get("SIGNING_PKCS11", "").strip():
+        faults = [] if _pin(environ) else ["SIGNING_PIN is missing"]
+        return [*faults, "SIGNING_PKCS12 and SIGNING_PKCS11: give one"] if pkcs12 else faults
+    faults = []
+    if not pkcs12:
+        faults.append("SIGNING_PKCS12 is missing (or SIGNING_PKCS11)")
+    elif not Path(pkcs12).is_file():
+        faults.append("SIGNING_PKCS12 names no file")
     if not environ.get("SIGNING_PASSPHRASE"):
         faults.append("SIGNING_PASSPHRASE is missing")
     elif environ["SIGNING_PASSPHRASE"].lower() in DEFAULT_SECRETS:
         faults.append("SIGNING_PASSPHRASE is a well-known default")
     return faults
+
+
+def _pin(environ: Mapping[str, str]) -> str:
+    """The PIN of the signing token, from SIGNING_PIN or the file that SIGNING_PIN_FILE names."""
+    pin, path = environ.get("SIGNING_PIN", ""), environ.get("SIGNING_PIN_FILE", "").strip()
+    if pin or not path:
+        return pin
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, ValueError):
+        raise ConfigError("SIGNING_PIN_FILE cannot be read.") from None
 
 
 def _mail_url(environ: Mapping[str, str], mode: str, var_dir: Path) -> str:

@@ -12,6 +12,8 @@ from flask import Flask, Response, g, render_template, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from catalogue.keys import KeyUnusable
+
 log = structlog.get_logger(__name__)
 
 
@@ -120,6 +122,11 @@ def register(app: Flask) -> None:
     def database_away(error: OperationalError) -> Any:
         log.error("database_unavailable", error=type(error.orig).__name__)
         return (*_answer(HTTPStatus.SERVICE_UNAVAILABLE), {"Retry-After": "10"})
+
+    @app.errorhandler(KeyUnusable)
+    def signer_away(error: KeyUnusable) -> Any:
+        log.error("signing_key_unusable", error=str(error))
+        return (*_answer(HTTPStatus.SERVICE_UNAVAILABLE), {"Retry-After": "60"})
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Any:

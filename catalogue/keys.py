@@ -1,4 +1,4 @@
-"""The portal's signing key: made once for a demonstration, given as PKCS#12 in production.
+"""The portal's signing key: made once for a demonstration; in production a PKCS#12 or a token.
 
 The private key stays inside this module: others ask for signatures and certificates.
 """
@@ -10,7 +10,7 @@ import binascii
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -24,35 +24,32 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from catalogue.tokens import KeyUnusable, TokenKey, reference_of
+
 DEMO_FOLDER = "demo"
 DEMO_SERIAL = 1
 ALGORITHM = "ECDSA P-256"
 MAX_CHAIN = 4
-
-
-class KeyUnusable(RuntimeError):
-    """The signing key cannot be used; the message names the cure and never the key."""
+# Signed once at the start: it shows which certificate of a token belongs to its key.
+PROBE = b"the portal asks whether this key signs"
 
 
 @dataclass(frozen=True)
 class SigningKey:
     """A key that signs, its certificate with the chain above it, and the words for the page.
 
+    ``sign_raw`` gives the DER form of an ECDSA signature over the SHA-256 of its argument.
     ``chain`` holds the certificates between ``certificate`` and ``root``, the nearest first.
     """
 
-    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+    sign_raw: Callable[[bytes], bytes] = field(repr=False)
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
     root: x509.Certificate
     label: str
 
-    def sign_raw(self, data: bytes) -> bytes:
-        """The DER form of an ECDSA signature over the SHA-256 of ``data``."""
-        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
-
     def sign(self, data: bytes) -> str:
-        """The same as base64 text."""
+        """What ``sign_raw`` gives, as base64 text."""
         return base64.b64encode(self.sign_raw(data)).decode("ascii")
 
     @property
@@ -72,7 +69,9 @@ class SigningKey:
 
 
 def of(config: Mapping[str, Any]) -> SigningKey:
-    """The key that the settings of this process name."""
+    """The key that the settings of this process name; raises KeyUnusable."""
+    if config["SIGNING_PKCS11"]:
+        return load_token(config["SIGNING_PKCS11"], config["SIGNING_PIN"])
     return load(config["KEYS_DIR"], config["SIGNING_PKCS12"], config["SIGNING_PASSPHRASE"])
 
 
@@ -96,13 +95,57 @@ def load(keys_dir: Path, archive: Path | None = None, passphrase: str = "") -> S
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise KeyUnusable("SIGNING_PKCS12 must hold an ECDSA P-256 key.")
+    if certificate is None:
+        raise KeyUnusable("SIGNING_PKCS12 must hold the certificate of its key.")
+    return _joined(
+        lambda data: key.sign(data, ec.ECDSA(hashes.SHA256())),
+        certificate,
+        others,
+        setting="SIGNING_PKCS12",
+        label=f"示 {DEMO_SERIAL:02d}" if demo else None,
+    )
+
+
+@lru_cache(maxsize=4)
+def load_token(reference: str, pin: str) -> SigningKey:
+    """The signing key inside the PKCS#11 token that ``reference`` (RFC 7512) names.
+
+    The token also holds the key's certificate and those above it up to the root; labels of
+    certificates do not matter. Raises KeyUnusable when it cannot serve.
+    """
+    token = TokenKey(reference_of(reference), pin)
+    proof = base64.b64encode(token.sign(PROBE)).decode("ascii")
+    try:
+        certificates = [x509.load_der_x509_certificate(der) for der in token.certificates()]
+    except ValueError as error:
+        raise KeyUnusable("The token of SIGNING_PKCS11 holds an unreadable certificate.") from error
+    own = next((item for item in certificates if verify(PROBE, proof, _pem(item))), None)
+    if own is None:
+        raise KeyUnusable("The token of SIGNING_PKCS11 must hold the certificate of its key.")
+    others = [item for item in certificates if item != own]
+    return _joined(token.sign, own, others, setting="SIGNING_PKCS11")
+
+
+def _joined(
+    sign_raw: Callable[[bytes], bytes],
+    certificate: x509.Certificate,
+    others: list[x509.Certificate],
+    *,
+    setting: str,
+    label: str | None = None,
+) -> SigningKey:
+    """The key with the chain above its certificate; raises KeyUnusable when no root is held."""
     roots = [item for item in others if item.issuer == item.subject]
-    if certificate is None or not roots:
-        raise KeyUnusable("SIGNING_PKCS12 must hold the certificate and its root.")
-    serial = f"{certificate.serial_number:X}"[-8:]
-    label = f"示 {DEMO_SERIAL:02d}" if demo else serial
     chain = _ordered(certificate, [item for item in others if item not in roots])
-    return SigningKey(key, certificate, chain, roots[0], f"{label} ・ {ALGORITHM}")
+    top = (certificate, *chain)[-1]
+    root = next((item for item in roots if item.subject == top.issuer), None)
+    if root is None:
+        raise KeyUnusable(f"{setting} must hold every certificate from the key's own to its root.")
+    serial = f"{certificate.serial_number:X}"[-8:]
+    key = SigningKey(sign_raw, certificate, chain, root, f"{label or serial} ・ {ALGORITHM}")
+    if _window(key.pem, key.root_pem) is None:
+        raise KeyUnusable(f"The certificates of {setting} do not lead from its key to the root.")
+    return key
 
 
 def _ordered(
@@ -143,10 +186,16 @@ def _public_key(certificate: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def issued_under(certificate: str, root: str, moment: datetime) -> bool:
-    """Whether ``certificate`` leads to ``root`` (both PEM), every link in force at ``moment``."""
+def issued_under(
+    certificate: str, root: str, moment: datetime, until: datetime | None = None
+) -> bool:
+    """Whether ``certificate`` leads to ``root`` (both PEM), every link in force at ``moment``.
+
+    With ``until``: in force together at some moment from ``moment`` to ``until``. What states a
+    moment was signed then or later, and holds although its signer has expired since.
+    """
     window = _window(certificate, root)
-    return window is not None and window[0] <= moment <= window[1]
+    return window is not None and window[0] <= (until or moment) and moment <= window[1]
 
 
 @lru_cache(maxsize=16)

@@ -112,7 +112,9 @@ def test_production_starts_with_everything_given(tmp_path: Path) -> None:
         ("BASE_URL", "http://catalogue.example", "BASE_URL must start with https"),
         ("SIGNING_PKCS12", "", "SIGNING_PKCS12 is missing"),
         ("SIGNING_PKCS12", "/nowhere/key.p12", "SIGNING_PKCS12 names no file"),
-        ("SIGNING_PKCS11", "pkcs11:token=portal", "SIGNING_PKCS11: keys in a token"),
+        ("SIGNING_PKCS11", "pkcs11:token=portal", "SIGNING_PKCS12 and SIGNING_PKCS11: give one"),
+        ("SIGNING_PKCS11", "pkcs11:token=portal", "SIGNING_PIN is missing"),
+        ("SIGNING_PIN_FILE", "/nowhere/pin", "SIGNING_PIN_FILE cannot be read"),
         ("SIGNING_PASSPHRASE", "", "SIGNING_PASSPHRASE is missing"),
         ("SIGNING_PASSPHRASE", "secret", "SIGNING_PASSPHRASE is a well-known default"),
         ("FLASK_DEBUG", "1", "FLASK_DEBUG is on"),
@@ -123,6 +125,16 @@ def test_production_refuses_and_says_which(
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
         Config.from_env(production(tmp_path, **{name: value}))
+
+
+def test_production_takes_a_token_and_its_pin_from_a_file(tmp_path: Path) -> None:
+    pin = tmp_path / "pin"
+    pin.write_text("4711-0815\n")
+    token = {"SIGNING_PKCS12": "", "SIGNING_PASSPHRASE": "", "SIGNING_PKCS11": "pkcs11:token=x"}
+    config = Config.from_env(production(tmp_path, **token, SIGNING_PIN_FILE=str(pin)))
+    assert config.flask()["SIGNING_PIN"] == "4711-0815"
+    assert config.flask()["SIGNING_PKCS11"] == "pkcs11:token=x"
+    assert "4711-0815" not in repr(config)
 
 
 def test_production_names_all_faults_at_once(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
 # The field in which the portal signs printed answers of its check page.
 ANSWER_FIELD = b"/T (Answer)"
+# Where signed contents state their moment: status files, roots, frozen searches, notices, records.
+MOMENTS = ("made_at", "at", "frozen_at", "opens_at", "today")
+SHANGHAI = timezone(timedelta(hours=8))
 SIGNED_PARTS = {"sha256", "signature", "certificate"}
 STATES = {
     "valid": "有效",
@@ -73,9 +76,12 @@ def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def under_root(
-    chain: list[x509.Certificate], roots: list[x509.Certificate], moment: datetime
+    chain: list[x509.Certificate], roots: list[x509.Certificate], since: datetime, until: datetime
 ) -> None:
-    """Raise Fault unless ``chain`` (the signer first) leads to a root, in force at ``moment``."""
+    """Raise Fault unless ``chain`` (the signer first) leads to a root.
+
+    All of it was in force together at some moment from ``since`` to ``until``.
+    """
     anchors = [root for root in roots if issued(chain[-1], root)]
     if not anchors or not all(issued(*pair) for pair in pairwise(chain)):
         raise Fault("签名证书不是这个根证书签发的")
@@ -86,7 +92,9 @@ def under_root(
             authority = False
         if not authority:
             raise Fault("签名证书的上级不是签发机构")
-    if not all(c.not_valid_before_utc <= moment <= c.not_valid_after_utc for c in chain):
+    began = max(c.not_valid_before_utc for c in chain)
+    ended = min(c.not_valid_after_utc for c in chain)
+    if max(began, since) > min(ended, until):
         raise Fault("签名证书在签名时不在有效期内")
 
 
@@ -100,14 +108,31 @@ def signed_by(key: Any, signature: bytes, data: bytes) -> None:
         raise Fault("签名与内容不符，文件被改动过") from None
 
 
-def check_signed(data: bytes, signature: str, pem: str, roots: list[x509.Certificate]) -> None:
-    """Raise Fault unless the base64 ``signature`` over ``data`` holds under one of ``roots``."""
+def stated(content: dict[str, Any]) -> datetime:
+    """The moment that a signed content states of itself; the present when it states none.
+
+    A day (of Shanghai) stands for its beginning. Content is signed at that moment or later.
+    """
+    found = next((content[name] for name in MOMENTS if name in content), None)
+    if found is None:
+        return datetime.now(UTC)
+    moment = datetime.fromisoformat(found)
+    return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
+
+
+def check_signed(
+    data: bytes, signature: str, pem: str, roots: list[x509.Certificate], since: datetime
+) -> None:
+    """Raise Fault unless the base64 ``signature`` over ``data`` holds under one of ``roots``.
+
+    ``since`` is what the data states of its moment: it holds although its signer expired later.
+    """
     try:
         chain = x509.load_pem_x509_certificates(pem.encode())
         raw = base64.b64decode(signature, validate=True)
     except ValueError:
         raise Fault("签名或签名证书读不出来") from None
-    under_root(chain, roots, datetime.now(UTC))
+    under_root(chain, roots, since, max(since, datetime.now(UTC)))
     signed_by(chain[0].public_key(), raw, data)
 
 
@@ -139,7 +164,7 @@ def check_pdf_signature(data: bytes, roots: list[x509.Certificate]) -> datetime:
     if told != hashlib.sha256(data[:first] + data[second:]).digest():
         raise Fault("签名与内容不符，文件被改动过")
     moment: datetime = stated.native if stated is not None else datetime.now(UTC)
-    under_root(chain, roots, moment)
+    under_root(chain, roots, moment, moment)
     signed_by(chain[0].public_key(), signature, signed)
     return moment
 
@@ -215,8 +240,9 @@ def climb(index: int, size: int, start: bytes, path: list[bytes]) -> tuple[bytes
 
 def checkpoint(part: dict[str, Any], roots: list[x509.Certificate]) -> dict[str, Any]:
     """The size and root of a signed checkpoint."""
-    check_signed(part["checkpoint"].encode(), part["signature"], part["certificate"], roots)
-    content: dict[str, Any] = json.loads(part["checkpoint"])
+    data = part["checkpoint"].encode()
+    content: dict[str, Any] = json.loads(data)
+    check_signed(data, part["signature"], part["certificate"], roots, stated(content))
     return content
 
 
@@ -272,7 +298,7 @@ def check_envelope(part: dict[str, Any], name: str, roots: list[x509.Certificate
     data = canonical(part[name])
     if hashlib.sha256(data).hexdigest() != part["sha256"]:
         raise Fault("内容与它自己写的哈希不符，文件被改动过")
-    check_signed(data, part["signature"], part["certificate"], roots)
+    check_signed(data, part["signature"], part["certificate"], roots, stated(part[name]))
     return f"{name}：签名有效，内容与签发时一致（SHA-256 {part['sha256'][:16]}…）"
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
 
 from catalogue import keys
@@ -23,6 +23,7 @@ PARTS = ("certificate", "record", "sha256", "signature")
 MAX_BYTES = 8 * 2**20
 MAX_SHOWN = 20
 ABSENT = "（没有）"
+SHANGHAI = timezone(timedelta(hours=8))
 
 
 class Unreadable(ValueError):
@@ -149,13 +150,14 @@ def seal_differences(
     if not keys.verify(record, parts["signature"], certificate):
         found.append(Difference("signature", "有", "与内容或证书不符 does not verify"))
     if root is not None:
+        now = datetime.now(UTC)
         try:
             day = date.fromisoformat(parts["record"]["today"])
         except (ValueError, TypeError, KeyError):
-            day = date.min
-        # A check may be recorded after its day; the signer must be in force now or then.
-        moments = (datetime.combine(day, time(12), UTC), datetime.now(UTC))
-        if not any(keys.issued_under(certificate, root, moment) for moment in moments):
+            day = now.date()
+        # A check is signed on its day or later: the signer was in force then, or came after.
+        since = datetime.combine(day, time(0), SHANGHAI)
+        if not keys.issued_under(certificate, root, since, max(since, now)):
             found.append(Difference("certificate", "有", "不是这个根证书签发 not under this root"))
     return found
 

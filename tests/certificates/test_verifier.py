@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ from sqlalchemy import select
 
 from catalogue import keys
 from catalogue.audit import log
-from catalogue.certificates import status_files
+from catalogue.certificates import status_files, verifier
 from catalogue.certificates.operations import of_application
 from catalogue.database import SHANGHAI, utc_now
 from catalogue.notices.models import Notice
+from catalogue.policies import record as decision
 from tests import builders
+from tests.certificates.specimen import NOW, signer
 
 
 @pytest.fixture
@@ -127,3 +131,47 @@ def test_a_look_alike_authority_is_refused(kit: Path, tmp_path_factory: Any) -> 
     (kit / "root.pem").write_text(other.root_pem)
     code, said = run(kit, "certificate.pdf", "record.json", "inclusion.json", status=False)
     assert code == 1 and said.count("✗") == 3, said
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("status", "made_at"),
+        ("frozen", "frozen_at"),
+        ("notice", "opens_at"),
+        ("record", "today"),
+        ("checkpoint", "at"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("days_ago", "holds"),
+    # The signer served from 800 to 400 days ago; signing comes after the stated moment.
+    [(600, True), (900, True), (300, False), (1, False)],
+)
+def test_an_expired_signer_is_judged_at_the_moment_that_the_content_states(
+    name: str, field: str, days_ago: int, holds: bool
+) -> None:
+    old = signer(NOW - timedelta(days=800), NOW - timedelta(days=400))
+    moment = NOW - timedelta(days=days_ago)
+    content = {field: moment.date().isoformat() if field == "today" else moment.isoformat()}
+    data = verifier.canonical(content)
+    sealed = {
+        "sha256": sha256(data).hexdigest(),
+        "signature": old.sign(data),
+        "certificate": old.pem,
+    }
+
+    def judge() -> None:
+        if name == "checkpoint":
+            verifier.checkpoint({**sealed, "checkpoint": data.decode()}, [old.root])
+        else:
+            verifier.check_envelope({name: content, **sealed}, name, [old.root])
+
+    if holds:
+        judge()
+    else:
+        with pytest.raises(verifier.Fault, match="有效期"):
+            judge()
+    if name == "record":
+        found = decision.seal_differences({"record": content, **sealed}, data, old.root_pem)
+        assert [difference.path for difference in found] == ([] if holds else ["certificate"])

@@ -174,7 +174,7 @@ def test_the_lock_is_hashed_and_names_no_index() -> None:
     assert "://" not in text
 
 
-def test_continuous_integration_runs_make_test_with_browsers() -> None:
+def test_continuous_integration_runs_make_test_and_skips_nothing() -> None:
     text = (ROOT / ".ci" / "run").read_text()
-    assert "BROWSER_REQUIRED=1 make test\n" in text
+    assert "BROWSER_REQUIRED=1 TOKEN_REQUIRED=1 make test\n" in text
     assert "make lint\n" in text

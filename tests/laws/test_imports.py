@@ -10,6 +10,7 @@ from catalogue import ROOMS
 # The rooms in their order stand in one place only, with create_app.
 ORDER = [
     "config",
+    "tokens",
     "keys",
     "money",
     "embedded",
