@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from catalogue.accounts.models import User
 from catalogue.applications.states import MOVES, STATES, State
-from catalogue.database import Keyed, db, guard, utc_now
+from catalogue.database import Keyed, db, frozen_columns, guard, utc_now
 from catalogue.documents.models import Document
 from catalogue.enterprises.models import Enterprise, enterprise_id_of
 from catalogue.policies.models import Policy, Round
@@ -156,7 +156,7 @@ class Evidence(Keyed, db.Model):
 
 
 class EligibilityReport(Keyed, db.Model):
-    """What the machine found, rule by rule; the facts stand in the decision record."""
+    """What the machine found, rule by rule; never changed. Its facts: the decision record."""
 
     __tablename__ = "eligibility_report"
     application_id: Mapped[int] = mapped_column(ForeignKey(Application.id))
@@ -170,6 +170,25 @@ class EligibilityReport(Keyed, db.Model):
         CheckConstraint("verdict IN ('eligible','ineligible','needs_person')", name="verdict"),
         CheckConstraint("amount_fen IS NULL OR amount_fen >= 0", name="amount"),
         Index("ix_eligibility_report_application", "application_id", "id"),
+    )
+
+
+class FindingCount(db.Model):
+    """How often a version's rule was checked, found 不符 and 无法判定; written by the database.
+
+    Each application counts once, with its newest report, under the version of that report.
+    """
+
+    __tablename__ = "finding_count"
+    policy_id: Mapped[int] = mapped_column(ForeignKey(Policy.id), primary_key=True)
+    rule: Mapped[str] = mapped_column(primary_key=True)
+    checks: Mapped[int]
+    fails: Mapped[int]
+    unknowns: Mapped[int]
+    __table_args__ = (
+        CheckConstraint(
+            "fails >= 0 AND unknowns >= 0 AND fails + unknowns <= checks", name="parts"
+        ),
     )
 
 
@@ -231,6 +250,72 @@ class NumberYear(db.Model):
     last: Mapped[int]
 
 
+frozen_columns(
+    EligibilityReport.__table__,
+    (
+        "id",
+        "application_id",
+        "verdict",
+        "findings",
+        "worksheet",
+        "amount_fen",
+        "policy_sha256",
+        "created_at",
+    ),
+)
+guard(
+    EligibilityReport.__table__,
+    "eligibility_report_counted",
+    """CREATE FUNCTION eligibility_report_counted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  -- The lock of the audit chain, which every check takes anyway: reports are counted in turn.
+  PERFORM pg_advisory_xact_lock(7201411);
+  WITH pair AS (
+    SELECT max(f.id) AS now, (
+      SELECT max(r.id) FROM eligibility_report r
+      WHERE r.application_id = f.application_id AND r.id NOT IN (SELECT id FROM fresh)) AS earlier
+    FROM fresh f GROUP BY f.application_id
+  ), turned AS (
+    SELECT now AS id, 1 AS by FROM pair WHERE earlier IS NULL OR earlier < now
+    UNION ALL SELECT earlier, -1 FROM pair WHERE earlier < now
+  ), moved AS (
+    SELECT p.id AS policy_id, x ->> 'rule' AS rule, sum(t.by) AS checks,
+      coalesce(sum(t.by) FILTER (WHERE x ->> 'result' = 'fail'), 0) AS fails,
+      coalesce(sum(t.by) FILTER (WHERE x ->> 'result' = 'unknown'), 0) AS unknowns
+    FROM turned t JOIN eligibility_report r ON r.id = t.id
+    JOIN policy p ON p.sha256 = r.policy_sha256, jsonb_array_elements(r.findings) x
+    GROUP BY 1, 2
+  ), added AS (
+    UPDATE finding_count c SET checks = c.checks + m.checks, fails = c.fails + m.fails,
+      unknowns = c.unknowns + m.unknowns
+    FROM moved m WHERE c.policy_id = m.policy_id AND c.rule = m.rule
+  )
+  INSERT INTO finding_count (policy_id, rule, checks, fails, unknowns)
+  SELECT m.policy_id, m.rule, m.checks, m.fails, m.unknowns FROM moved m
+  WHERE NOT EXISTS (
+    SELECT 1 FROM finding_count c WHERE c.policy_id = m.policy_id AND c.rule = m.rule);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER eligibility_report_counted AFTER INSERT ON eligibility_report
+REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION eligibility_report_counted();""",
+    """DROP TRIGGER IF EXISTS eligibility_report_counted ON eligibility_report;
+DROP FUNCTION IF EXISTS eligibility_report_counted();""",
+)
+guard(
+    FindingCount.__table__,
+    "finding_count_by_reports",
+    """CREATE FUNCTION finding_count_by_reports() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF pg_trigger_depth() < 2 THEN
+    RAISE EXCEPTION 'finding_count is counted from the reports' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER finding_count_by_reports BEFORE INSERT OR UPDATE OR DELETE ON finding_count
+FOR EACH ROW EXECUTE FUNCTION finding_count_by_reports();""",
+    """DROP TRIGGER IF EXISTS finding_count_by_reports ON finding_count;
+DROP FUNCTION IF EXISTS finding_count_by_reports();""",
+)
 _ROWS = ",\n".join(f"('{m.source}', '{m.action}', '{m.target}')" for m in MOVES)
 guard(
     LifecycleMove.__table__,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import func, insert, select, text, tuple_
+from sqlalchemy import func, insert, select, tuple_
 
 from catalogue.audit import merkle
 from catalogue.audit.models import LogCheckpoint, LogEntry, LogNode
-from catalogue.audit.operations import CHAIN_LOCK
+from catalogue.audit.operations import take_turn
 from catalogue.database import db, utc_now
 from catalogue.keys import SigningKey
 
@@ -36,9 +36,8 @@ def append(kind: str, subject: str, sha256: str) -> LogEntry:
 
     ``kind`` is one of models.LOG_KINDS; ``subject`` is the public number of what was hashed.
     """
-    db.session.flush()
     # The chain's lock serves the log too: every act that enters something also records itself.
-    db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+    take_turn()
     known = db.session.scalar(
         select(LogEntry).where(
             LogEntry.kind == kind, LogEntry.subject == subject, LogEntry.sha256 == sha256
@@ -105,7 +104,7 @@ def as_signed(found: LogCheckpoint) -> dict[str, str]:
 
 def sign_checkpoint(key: SigningKey) -> LogCheckpoint | None:
     """Sign the root of today's log; None while it is empty. An unchanged log is signed once."""
-    db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+    take_turn()
     count = size()
     newest = newest_checkpoint()
     if count == 0 or (newest is not None and newest.size == count):

@@ -15,13 +15,22 @@ from catalogue.database import db, utc_now
 CHAIN_LOCK = 7_201_411
 
 
+def take_turn() -> None:
+    """Hold the chain until the caller commits.
+
+    Whoever numbers rows after this call commits before the next does: a number that is seen has
+    none before it that is still to come.
+    """
+    db.session.flush()
+    db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+
+
 def record(action: str, subject: Any, actor: Any | None, **facts: Any) -> AuditEvent:
     """Append one event about ``subject``; ``actor`` None means the system acted.
 
     ``facts`` must be JSON values and must never hold a secret or a full account number.
     """
-    db.session.flush()
-    db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+    take_turn()
     last = db.session.execute(
         select(AuditEvent.sequence, AuditEvent.hash).order_by(AuditEvent.sequence.desc()).limit(1)
     ).first()

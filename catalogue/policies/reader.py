@@ -15,7 +15,17 @@ Made = TypeVar("Made")
 Path = tuple[Any, ...]
 
 # Every section and the keys of its entries, those that must stand first up to the stroke.
-REQUIRED = ("scheme", "version", "title", "effective", "articles", "rules", "stages", "examples")
+REQUIRED = (
+    "scheme",
+    "version",
+    "title",
+    "effective",
+    "articles",
+    "rules",
+    "stages",
+    "notice",
+    "examples",
+)
 SECTIONS = {
     "scheme": "",
     "version": "",

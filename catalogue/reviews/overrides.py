@@ -117,26 +117,20 @@ def _remarks(application: Application) -> dict[str, dict[str, Any]]:
 def figures() -> list[dict[str, Any]]:
     """Per policy version and rule: cases checked, found 不符 or 无法判定, asked, set aside.
 
-    Each application counts once, with its newest check; one query whatever the number of cases.
-    Rules that nobody asked to set aside are counted too, so that the share is of everything.
+    Each application counts once, with its newest check, which the database counts as it is
+    written; an override counts under the version that its report was checked by. Rules that
+    nobody asked to set aside are counted too, so that the share is of everything.
     """
     rows = db.session.execute(
         text(
-            "WITH newest AS (SELECT max(id) AS id FROM eligibility_report GROUP BY application_id),"
-            " checked AS (SELECT policy_id, f ->> 'rule' AS rule, count(*) AS checks,"
-            "  count(*) FILTER (WHERE f ->> 'result' = 'fail') AS fails,"
-            "  count(*) FILTER (WHERE f ->> 'result' = 'unknown') AS unknowns"
-            "  FROM newest JOIN eligibility_report r USING (id)"
-            "  JOIN application a ON a.id = r.application_id,"
-            "  jsonb_array_elements(r.findings) f GROUP BY 1, 2),"
-            " asked AS (SELECT a.policy_id, o.rule, count(*) AS asked,"
+            "WITH asked AS (SELECT p.id AS policy_id, o.rule, count(*) AS asked,"
             "  count(*) FILTER (WHERE o.confirmed) AS set_aside,"
             "  count(*) FILTER (WHERE o.confirmed = false) AS refused"
-            "  FROM finding_override o JOIN application a ON a.id = o.application_id"
-            "  GROUP BY 1, 2)"
+            "  FROM finding_override o JOIN eligibility_report r ON r.id = o.report_id"
+            "  JOIN policy p ON p.sha256 = r.policy_sha256 GROUP BY 1, 2)"
             " SELECT c.*, coalesce(o.asked, 0) AS asked,"
             "  coalesce(o.set_aside, 0) AS set_aside, coalesce(o.refused, 0) AS refused"
-            " FROM checked c LEFT JOIN asked o USING (policy_id, rule)"
+            " FROM finding_count c LEFT JOIN asked o USING (policy_id, rule) WHERE c.checks > 0"
         )
     ).mappings()
     counts = {(row["policy_id"], row["rule"]): dict(row) for row in rows}

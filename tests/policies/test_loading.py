@@ -90,6 +90,7 @@ def test_the_small_policy_loads() -> None:
         ("to: 2020-12-31", "to: 2019-12-31", "早于"),
         ("title: 小政策", "title: 小政策\ntitle: 又一个", "写了两次"),
         ("title: 小政策", "title: 小政策\nsurprise: 1", "没有 surprise 这一节"),
+        ("notice: {working_days: 5, placeholder: true}\n", "", "缺 notice 这一节"),
         ("title: 小政策", "title: &a 小政策", "不支持锚点"),
         ("title: 小政策", "title: !!python/object:os.system x", "不支持类型标签"),
         ("scheme: first_version", "scheme: third", "scheme 只能是"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -11,21 +12,24 @@ from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from catalogue.database import SHANGHAI, db, utc_now
 from catalogue.policies import desk, operations, simulator, simulator_cases
 from catalogue.policies.document import PolicyDocument
 from catalogue.policies.facts import as_day
-from catalogue.policies.models import DecisionRecord
+from catalogue.policies.models import DecisionRecord, Policy
 from catalogue.policies.rules import decide, evaluate, load, with_parameters
 from catalogue.policies.simulator_cases import Claim, case_set, decided
 from catalogue.policies.simulator_forms import numbers_of, turned
 from catalogue.policies.varying import Variation
 from tests import builders
+from tests.notices.test_pages import queries
 from tests.policies.test_format_page import example
 
 DOCUMENT = load(Path("seeds/policies/first_version-2020.yaml").read_text(encoding="utf-8"))
@@ -268,6 +272,31 @@ def test_the_limit_counts_applications_and_the_newest_of_them(
     assert case_set("first_set", again.id) is None
 
 
+def test_no_record_comes_late_before_one_that_is_seen(session: Any, app: Any) -> None:
+    policy = published()
+    db.session.commit()
+    key, ended = policy.id, []
+
+    def other() -> None:
+        with app.app_context():
+            kept = record(2, 600_000, db.session.get(Policy, key))
+            db.session.commit()
+            ended.append(kept.id)
+
+    first = record(1, 500_000, policy).id
+    beside = threading.Thread(target=other)
+    beside.start()
+    beside.join(0.5)
+    with db.engine.connect() as connection:
+        seen = connection.scalars(select(DecisionRecord.id)).all()
+    assert seen == [], "a link made now would get another case once the first is written"
+    db.session.commit()
+    beside.join(10)
+    assert ended == [first + 1]
+    cases = case_set("first_version")
+    assert cases is not None and (cases.until_id, cases.whole) == (first + 1, 2)
+
+
 # ------------------------------------------------------------------ pages
 
 
@@ -419,3 +448,29 @@ def test_what_is_not_there_is_404(session: Any, client: FlaskClient) -> None:
     ):
         assert client.get(address).status_code == 404, address
     assert "还没有方案" in client.get(f"{PAGE}/compare").text
+
+
+def test_the_number_of_cases_does_not_change_the_number_of_queries(
+    session: Any, client: FlaskClient
+) -> None:
+    address = _shown(client)
+    few = client.get(f"{address}&v_rate=10").headers["Location"]
+    for _ in range(3):
+        builders.submitted()
+    db.session.commit()
+    more = client.get(f"{address}&v_rate=10").headers["Location"]
+    [policy] = db.session.scalars(select(Policy).join(DecisionRecord).distinct())
+    document = operations.document_of(policy)
+
+    def sent(link: str) -> int:
+        # Nothing remembered, so that every case is read.
+        document.kept.clear()
+        simulator_cases._results.clear()
+        return queries(client, link)
+
+    asked = {}
+    for name, link in (("few", few), ("more", more)):
+        compared = f"{PAGE}/compare?{urlencode({'s': link.partition('?')[2]})}"
+        asked[name] = sent(link), sent(compared)
+    assert asked["more"] == asked["few"]
+    assert max(asked["more"]) <= 14
