@@ -11,7 +11,7 @@ from typing import Any
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from stdnum.cn import uscc
-from wtforms import DateField, Field, StringField
+from wtforms import DateField, Field, HiddenField, PasswordField, StringField, TextAreaField
 from wtforms.validators import ValidationError
 from wtforms.widgets import TextInput
 
@@ -19,9 +19,12 @@ MAX_FEN = 10**15
 
 # Bidirectional overrides and control characters hide what a reader should see.
 _UNSEEN = re.compile(
-    r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f"
-    r"\u200b\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
+    r"\U000e0000-\U000e007f]"
 )
+# What ends a line; a browser's one-line box lets none through, a program's post may hold one.
+_BREAKS = re.compile(r"[\t\n\r\u0085\u2028\u2029]+")
 
 
 class PostedForm(FlaskForm):
@@ -32,8 +35,11 @@ class PostedForm(FlaskForm):
 
         def bind_field(self, form: Any, unbound_field: Any, options: Any) -> Any:
             filters = [*unbound_field.kwargs.get("filters", [])]
-            if issubclass(unbound_field.field_class, StringField):
+            kind = unbound_field.field_class
+            if issubclass(kind, StringField):
                 filters.insert(0, normalised)
+                if not issubclass(kind, (TextAreaField, HiddenField, PasswordField)):
+                    filters.insert(1, on_one_line)
             return unbound_field.bind(form=form, **{**options, "filters": filters})
 
     def refuse(self, refused: Any) -> None:
@@ -48,6 +54,11 @@ class PostedForm(FlaskForm):
 def normalised(value: Any) -> Any:
     """NFC, with trimmed ends; other values pass through."""
     return unicodedata.normalize("NFC", value).strip() if isinstance(value, str) else value
+
+
+def on_one_line(value: Any) -> Any:
+    """Breaks as spaces: a name of two lines would forge a line of a mail, a list or a paper."""
+    return _BREAKS.sub(" ", value) if isinstance(value, str) else value
 
 
 def visible_text(form: Any, field: Field) -> None:

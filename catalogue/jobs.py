@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)
 RING_AGAIN_AFTER = timedelta(seconds=5)
 MAX_ATTEMPTS = 8
+# The leases of kinds that last longer.
+_leases: dict[str, timedelta] = {}
 
 
 class Job(Keyed, db.Model):
@@ -59,6 +61,11 @@ class Heartbeat(db.Model):
 
 class Fenced(Exception):
     """Another worker took the job over; what was done here must roll back."""
+
+
+def lasts(kind: str, lease: timedelta) -> None:
+    """Lease jobs of ``kind`` for longer than ``LEASE``; a killed worker's job waits as long."""
+    _leases[kind] = lease
 
 
 def enqueue(kind: str, subject_id: int, not_before: datetime | None = None) -> None:
@@ -126,6 +133,7 @@ def due(limit: int = 200) -> list[tuple[str, int]]:
 def claim(job_id: int) -> Job | None:
     """Lease a job and commit the lease; None when it is done, held, not due, or dead."""
     now = utc_now()
+    kind = db.session.scalar(select(Job.kind).where(Job.id == job_id))
     fence = db.session.execute(
         update(Job)
         .where(
@@ -139,7 +147,7 @@ def claim(job_id: int) -> Job | None:
             state="leased",
             attempts=Job.attempts + 1,
             fence=Job.fence + 1,
-            lease_until=now + LEASE,
+            lease_until=now + _leases.get(kind or "", LEASE),
         )
         .returning(Job.fence)
     ).scalar_one_or_none()

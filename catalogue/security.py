@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, g, request, session
+from flask import Flask, Response, abort, current_app, g, request, session
 from flask_compress import Compress
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -79,7 +79,9 @@ def register(app: Flask) -> None:
     for endpoint in (*KEEPS_NOTHING, *ONE_CLICK):
         app.extensions["csrf"].exempt(app.view_functions[endpoint])
     for endpoint, (limit, methods) in LIMITS.items():
-        view: Any = limiter.limit(limit, methods=methods)(app.view_functions[endpoint])
+        # HEAD costs as much as GET, and would else go round its limit.
+        counted = [*methods, "HEAD"] if "GET" in methods else methods
+        view: Any = limiter.limit(limit, methods=counted)(app.view_functions[endpoint])
         app.view_functions[endpoint] = view
     open_limit = limiter.shared_limit(OPEN_LIMIT, scope="open", methods=["GET", "HEAD"])
     for rule in app.url_map.iter_rules():
@@ -93,6 +95,7 @@ def register(app: Flask) -> None:
     # Flask calls them last to first: the headers are there before the page is packed.
     app.after_request(_compressed)
     app.before_request(_name_request)
+    app.before_request(_refuse_nul)
     app.before_request(_end_idle_session)
     app.after_request(_add_headers)
 
@@ -101,6 +104,15 @@ def _name_request() -> None:
     g.request_id = secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _refuse_nul() -> None:
+    """No text of the database holds U+0000, and asking it for one is an error there."""
+    if b"%00" in request.query_string or b"\0" in request.query_string:
+        abort(400)
+    # The open API names the parameter at fault itself.
+    if "\0" in request.path and not request.path.startswith(OPEN[0]):
+        abort(404)
 
 
 def _end_idle_session() -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from catalogue import jobs
 from catalogue.database import db, utc_now
 from catalogue.jobs import Job
+from catalogue.statistics import open_data_files
 
 
 def _only() -> Job:
@@ -74,6 +75,21 @@ def test_a_held_lease_keeps_others_out_until_it_runs_out(session: Any) -> None:
     job.lease_until = utc_now() - timedelta(seconds=1)
     session.commit()
     assert jobs.claim(job.id) is not None
+
+
+def test_a_kind_that_lasts_longer_is_left_to_its_worker_for_longer(session: Any) -> None:
+    for kind in ("check_application", open_data_files.KIND):
+        jobs.enqueue(kind, 7)
+    session.commit()
+    before = utc_now()
+    leases = {
+        job.kind: (job.lease_until - before).total_seconds()
+        for key in session.scalars(select(Job.id)).all()
+        if (job := jobs.claim(key)) and job.lease_until
+    }
+    assert 60 <= leases["check_application"] < 65
+    # The worker ends a task after 300 s: until then nobody else may begin it.
+    assert 300 <= leases[open_data_files.KIND] < 305
 
 
 def test_a_worker_that_was_taken_over_leaves_no_effect(session: Any) -> None:

@@ -245,7 +245,12 @@ def linked(response: Response, more: str | None) -> Response:
 
 def as_response(body: Any) -> Response:
     """The body as JSON with its ETag; 304 without a body for who has it already."""
-    response = Response(dumped(body), mimetype="application/json")
+    return sent(dumped(body))
+
+
+def sent(data: bytes) -> Response:
+    """The same for a body that is JSON already."""
+    response = Response(data, mimetype="application/json")
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
     # To be kept by anyone and asked for anew each time: a revocation must show at once.
     response.headers["Cache-Control"] = "no-cache"

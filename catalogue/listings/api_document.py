@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from catalogue.listings.api import OPERATIONS, ROOT, Operation, Parameter
 from catalogue.listings.api_schema import SCHEMAS, Json, named, record, ref, several, text, whole
@@ -55,8 +57,25 @@ class About:
     licence: Json = field(default_factory=dict)
 
 
-def document(about: About) -> Json:
-    """The OpenAPI document of every declared resource."""
+Examples = tuple[tuple[str, str, Any], ...]
+
+
+def examples() -> Examples:
+    """What this installation has now for each parameter whose example is looked up.
+
+    Operation, parameter, value; all else of the document stays as it is while a process lives.
+    """
+    return tuple(
+        (operation.name, each.name, each.example())
+        for operation in OPERATIONS
+        for each in operation.parameters
+        if callable(each.example)
+    )
+
+
+def document(about: About, found: Examples) -> Json:
+    """The OpenAPI document of every declared resource, with the ``examples`` that were found."""
+    values = {(operation, parameter): value for operation, parameter, value in found}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -66,7 +85,7 @@ def document(about: About) -> Json:
             "license": about.licence,
         },
         "servers": [{"url": about.server}],
-        "paths": {ROOT + each.path: {"get": _described(each)} for each in OPERATIONS},
+        "paths": {ROOT + each.path: {"get": _described(each, values)} for each in OPERATIONS},
         "components": {
             "schemas": SCHEMAS,
             "headers": {
@@ -97,7 +116,7 @@ def _problem(about: str, example: Json | None = None) -> Json:
     return {"description": about, "content": {"application/problem+json": content}}
 
 
-def _described(operation: Operation) -> Json:
+def _described(operation: Operation, values: Mapping[tuple[str, str], Any]) -> Json:
     def shared(name: str) -> Json:
         return {"$ref": f"#/components/responses/{name}"}
 
@@ -115,14 +134,15 @@ def _described(operation: Operation) -> Json:
     return {
         "operationId": operation.name,
         "summary": operation.summary,
-        "parameters": [_parameter(each) for each in operation.parameters],
+        "parameters": [
+            _parameter(each, values.get((operation.name, each.name), each.example))
+            for each in operation.parameters
+        ],
         "responses": answers,
     }
 
 
-def _parameter(parameter: Parameter) -> Json:
-    found = parameter.example
-    example = found() if callable(found) else found
+def _parameter(parameter: Parameter, example: Any) -> Json:
     many = parameter.many
     described: Json = {
         "name": parameter.name,

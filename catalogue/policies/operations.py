@@ -24,8 +24,9 @@ from catalogue.jobs import enqueue
 from catalogue.policies import record as decision
 from catalogue.policies import rules
 from catalogue.policies.comparison import Comparison, compare
-from catalogue.policies.document import PolicyDocument
+from catalogue.policies.document import SCHEMES, PolicyDocument
 from catalogue.policies.models import DecisionRecord, Policy, ReplayRun, Round
+from catalogue.policies.reader import VERSION
 from catalogue.policies.source import PolicyRefused, read
 
 log = structlog.get_logger(__name__)
@@ -259,6 +260,15 @@ def newest_versions() -> dict[str, Policy]:
 def version_for(scheme: str, day: date) -> Policy | None:
     """The version under which a round of the scheme opens on that day."""
     return governing(versions_of(scheme), day)
+
+
+def version_named(scheme: str, version: str) -> Policy | None:
+    """The version that an address names, whatever stands there."""
+    if scheme not in SCHEMES or VERSION.fullmatch(version) is None:
+        return None
+    return db.session.scalar(
+        select(Policy).where(Policy.scheme == scheme, Policy.version == version)
+    )
 
 
 def versions_of(scheme: str) -> list[Policy]:

@@ -14,11 +14,10 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
 from flask_login import current_user
-from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from catalogue.accounts.access import public
-from catalogue.database import SHANGHAI, db, utc_now
+from catalogue.database import SHANGHAI, utc_now
 from catalogue.errors import Refused
 from catalogue.policies import operations, questionnaire
 from catalogue.policies.carrying import sealed
@@ -234,9 +233,7 @@ def what_if(scheme: str) -> Any:
 
 def _kept_trial(scheme: str, given: MultiDict[str, str]) -> Trial:
     """The version, the day and the window that an address names; 404 when there is none."""
-    policy = db.session.scalar(
-        select(Policy).where(Policy.scheme == scheme, Policy.version == given.get("v", "")[:40])
-    )
+    policy = operations.version_named(scheme, given.get("v", ""))
     match = re.fullmatch(
         r"(\d{4})\.(\d{4}-\d\d-\d\d)\.(\d{4}-\d\d-\d\d)", given.get("r", ""), re.ASCII
     )

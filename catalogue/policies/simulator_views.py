@@ -88,11 +88,8 @@ def _subject(asked: MultiDict[str, str]) -> Subject:
     """The text that an address names."""
     if "draft" in asked:
         return _drafted(asked)
-    policy = db.session.scalar(
-        select(Policy).where(
-            Policy.scheme == asked.get("scheme", ""), Policy.version == asked.get("version", "")
-        )
-    ) or abort(404)
+    named = operations.version_named(asked.get("scheme", ""), asked.get("version", ""))
+    policy = named or abort(404)
     address = ("scheme", policy.scheme), ("version", policy.version)
     return Subject(operations.document_of(policy), policy, None, address)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
@@ -32,6 +32,8 @@ from catalogue.statistics.models import ENDINGS, DataFile
 
 # The job that makes one dataset's files of one day.
 KIND = "open_data"
+# As long as the worker lets a task live, so that nobody takes over a large catalogue still at work.
+jobs.lasts(KIND, timedelta(seconds=300))
 MEDIA_TYPES = {
     "jsonl": "application/x-ndjson",
     "csv": "text/csv",

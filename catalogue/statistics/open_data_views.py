@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from flask import (
@@ -33,19 +34,21 @@ from catalogue.listings.api import (
     Parameter,
     as_response,
     day_text,
+    dumped,
     key_parameter,
     linked,
     listed,
     paged,
     path_of,
     resource,
+    sent,
 )
-from catalogue.listings.api_document import About, document
+from catalogue.listings.api_document import About, Examples, document, examples
 from catalogue.listings.operations import shanghai_day
 from catalogue.notices.models import Notice, NoticeItem, Objection
 from catalogue.policies.document import SCHEMES
 from catalogue.policies.models import Policy, Round
-from catalogue.policies.operations import all_versions, governing, versions_of
+from catalogue.policies.operations import all_versions, governing, version_named, versions_of
 from catalogue.policies.reader import VERSION
 from catalogue.reviews import overrides as overrides_room
 from catalogue.statistics import open_data, open_data_ocds
@@ -217,9 +220,7 @@ def _some_version() -> str | None:
 )
 def policy(asked: Asked) -> shape.Json:
     """One version with its document."""
-    found = db.session.scalar(
-        select(Policy).where(Policy.scheme == asked["scheme"], Policy.version == asked["version"])
-    )
+    found = version_named(asked["scheme"], asked["version"])
     return open_data.whole_policy(found) if found is not None else abort(404)
 
 
@@ -374,14 +375,18 @@ def file(name: str) -> Any:
 @public
 def openapi() -> Response:
     """The OpenAPI 3.1 document of all resources."""
-    return as_response(
-        document(
-            About(
-                title="创新产品推荐目录开放接口",
-                version="1.0.0",
-                description=ABOUT,
-                server=request.url_root.rstrip("/"),
-                licence=LICENCE,
-            )
-        )
+    return sent(_document(request.url_root.rstrip("/"), examples()))
+
+
+# Kept per process: whoever asks by another name of the host, or after an example has changed,
+# has it made anew.
+@lru_cache(maxsize=8)
+def _document(server: str, found: Examples) -> bytes:
+    about = About(
+        title="创新产品推荐目录开放接口",
+        version="1.0.0",
+        description=ABOUT,
+        server=server,
+        licence=LICENCE,
     )
+    return dumped(document(about, found))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from catalogue import create_app
 from catalogue.accounts.access import declared
 from catalogue.accounts.models import ROLES
+from catalogue.config import Config
+from catalogue.database import db
+from catalogue.embedded import Services
 from catalogue.security import KEEPS_NOTHING, ONE_CLICK
 from tests import builders
 from tests.laws.access_list import ACCESS
@@ -64,6 +69,52 @@ def test_every_post_without_its_token_is_refused(app: Flask, client: Any, sessio
     for rule in app.url_map.iter_rules():
         if "POST" in rule.methods and rule.endpoint not in (*KEEPS_NOTHING, *ONE_CLICK):
             assert client.post(_address(rule)).status_code == 400, rule.rule
+
+
+def _kept(person: Any) -> Any:
+    db.session.commit()
+    return person
+
+
+def test_no_address_brings_the_database_a_nul(app: Flask, client: Any, session: Any) -> None:
+    for rule in app.url_map.iter_rules():
+        if "GET" not in rule.methods or ACCESS[rule.endpoint] != "public":
+            continue
+        address = _address(rule)
+        assert client.get(f"{address}?v=%00").status_code in (400, 503), rule.rule
+        # Only words of the address stand where "nothing" stands.
+        found = client.get(address.replace("nothing", "%00"))
+        assert found.status_code < 500 or rule.endpoint == "ready", rule.rule
+    assert client.get("/digests/stop/%00").status_code == 404
+    answer = builders.post(client, "/sign-in", {"email": "a\0@example.test", "password": "x"})
+    assert answer.status_code == 422 and 'id="email-error"' in answer.text
+    assert client.post("/what-if/first_version", data={"v": "\0"}).status_code == 404
+    builders.sign_in(client, _kept(builders.user("administrator")))
+    # One address within another hides it from the gate.
+    inner = "/policies/simulator/compare?s=scheme%3D%2500%26version%3D%2500"
+    assert client.get(inner).status_code == 404
+
+
+def test_head_counts_towards_the_limit_of_get(
+    services: Services, session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config.from_env(
+        {
+            "PORTAL_MODE": "test",
+            "PORTAL_VAR": str(tmp_path),
+            "DATABASE_URL": services.database_url,
+            "REDIS_URL": services.redis_url,
+        }
+    )
+    monkeypatch.setattr(Config, "_rate_limits", lambda self: {"RATELIMIT_STORAGE_URI": "memory://"})
+    client = create_app(config).test_client()
+    address = "/certificates/SHCP-2026-9999/answer.pdf"
+    # X-Forwarded-For is believed only from as many proxies as the operator named: here none.
+    asked = [
+        client.head(address, headers={"X-Forwarded-For": f"10.0.0.{n}"}).status_code
+        for n in range(11)
+    ]
+    assert asked == [404] * 10 + [429]
 
 
 def test_every_response_carries_the_headers(client: Any) -> None:
