@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, abort, redirect, request, url_for
 from flask_login import current_user
 
 PUBLIC = frozenset({"public"})
 SIGNED_IN = frozenset({"signed_in"})
+
+# Signs of an escaped address within a redirect; proxies hold all headers in 4 or 8 KB.
+MOST_IN_HEADER = 3_000
 
 View = Callable[..., Any]
 
@@ -47,7 +51,13 @@ def _guarded(view: View, access: frozenset[str]) -> View:
 def _here() -> str | None:
     if request.method != "GET":
         return None
-    return request.full_path.rstrip("?")
+    here = request.full_path.rstrip("?")
+    return here if fits_a_header(here) else None
+
+
+def fits_a_header(address: str) -> bool:
+    """Whether a redirect can hold an address: proxies and browsers refuse a header beyond it."""
+    return len(quote(address)) <= MOST_IN_HEADER
 
 
 def declared(app: Flask) -> dict[str, frozenset[str]]:

@@ -9,7 +9,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask_login import current_user, login_user, logout_user
 
 from catalogue.accounts import operations
-from catalogue.accounts.access import public, signed_in
+from catalogue.accounts.access import fits_a_header, public, signed_in
 from catalogue.accounts.forms import SignInForm
 from catalogue.accounts.models import User
 from catalogue.database import db
@@ -57,7 +57,7 @@ def local_target(target: str | None) -> str:
     home = url_for("messages.home")
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return home
-    if any(ord(c) < 33 or c == "\\" for c in target):
+    if any(ord(c) < 33 or c == "\\" for c in target) or not fits_a_header(target):
         return home
     parts = urlsplit(target)
     return home if parts.scheme or parts.netloc else target

@@ -65,6 +65,14 @@ def test_each_role_is_kept_out_where_the_list_says_so(
             assert response.status_code == 403, where
 
 
+def test_no_address_makes_a_header_that_proxies_refuse(client: Any, session: Any) -> None:
+    long = "长" * 5_000
+    asked = client.get("/frozen/new/search", query_string={"q": long})
+    assert asked.status_code == 303 and asked.headers["Location"] == "/sign-in"
+    shown = builders.post(client, "/display", {"next": f"/catalogue?q={long}", "elder": "on"})
+    assert shown.status_code == 303 and len(shown.headers["Location"]) < 100
+
+
 def test_every_post_without_its_token_is_refused(app: Flask, client: Any, session: Any) -> None:
     for rule in app.url_map.iter_rules():
         if "POST" in rule.methods and rule.endpoint not in (*KEEPS_NOTHING, *ONE_CLICK):
