@@ -114,7 +114,10 @@ def _signed(match: re.Match[str]) -> tuple[Limit, int] | None:
     number = _number(value)
     if number is None or not (compact(name or "") or known(kept)):
         return None
-    return Limit(name or "", _RELATIONS[sign], number, kept), match.end() - len(unit) + len(kept)
+    rest = unit[len(kept) :]
+    # 300 度的塑料: the particle belongs to neither.
+    end = match.end() - len(rest) + rest.startswith("的")
+    return Limit(name or "", _RELATIONS[sign], number, kept), end
 
 
 def _said(match: re.Match[str]) -> tuple[Limit, int] | None:

@@ -46,7 +46,19 @@ def near(reader: Reader, page: Page, today: date, thesaurus: Thesaurus) -> Page:
         return answer(reader, asked, today, forgiving, needs, Near("slip"))
     parts, left = thesaurus.parts(terms, asked.dropped)
     left += [part.text for part in parts[MAX_PARTS:]]
-    return _fewer(reader, asked, today, parts[:MAX_PARTS], left) or page
+    found = _fewer(reader, asked, today, parts[:MAX_PARTS], left)
+    if found is None:
+        # Not one of the words is anywhere: the words inside them (充电 of 充电桩).
+        inner = [need for part in parts for need in _inner(part, thesaurus, asked)]
+        left = [*(part.text for part in parts[:MAX_PARTS]), *left]
+        found = _fewer(reader, asked, today, inner[:MAX_PARTS], left)
+    return found or page
+
+
+def _inner(part: Need, thesaurus: Thesaurus, asked: Search) -> list[Need]:
+    tokens = [word for word in words.word_tokens(part.text) if len(word) > 1 and words.is_han(word)]
+    inner = dict.fromkeys(word for word in tokens if word != part.text)
+    return [need for word in inner for need in thesaurus.needs(words.question(word), asked.dropped)]
 
 
 def _fewer(

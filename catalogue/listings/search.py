@@ -566,10 +566,13 @@ def _meets(card: Mapping[str, Any], term: words.Term) -> bool:
     """Whether every word of the term stands somewhere in the product's texts."""
     if not term.han or len(term.words) == 1:
         return _reason(card, term, []) is not None
-    texts = [words.folded(text).text for _, text in _texts(card) if text]
-    return any(term.text in text for text in texts) or all(
-        any(word in text for text in texts) for word in term.words
-    )
+    texts = [text for _, text in _texts(card) if text]
+    if any(term.text in words.folded(text).text for text in texts):
+        return True
+    # As the index has them: 引导 stands in 指引导管 as signs, but not as a word.
+    known = {token for text in texts for token in words.word_tokens(text)}
+    signs = {sign for text in texts for sign in words.sign_tokens(text)}
+    return all(word in (known if len(word) > 1 else signs) for word in term.words)
 
 
 def _joined(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

@@ -22,7 +22,7 @@ pressure Pa=1 帕=1 kPa=1e3 千帕=1e3 MPa=1e6 兆帕=1e6 GPa=1e9 bar=1e5 巴=1e
 pressure psi=6894.757293168 atm=101325 mmHg=133.322387415
 power W=1 瓦=1 mW=0.001 kW=1e3 千瓦=1e3 MW=1e6 兆瓦=1e6 GW=1e9
 apparent_power VA=1 V·A=1 kVA=1e3 kV·A=1e3 千伏安=1e3 MVA=1e6 MV·A=1e6 兆伏安=1e6
-energy J=1 kJ=1e3 MJ=1e6 Wh=3600 W·h=3600 kWh=3.6e6 kW·h=3.6e6 千瓦时=3.6e6 度=3.6e6 MWh=3.6e9
+energy J=1 kJ=1e3 MJ=1e6 Wh=3600 W·h=3600 kWh=3.6e6 kW·h=3.6e6 千瓦时=3.6e6 度电=3.6e6 MWh=3.6e9
 time s=1 秒=1 sec=1 ms=0.001 毫秒=0.001 μs=1e-6 us=1e-6 微秒=1e-6 ns=1e-9 min=60 分钟=60 分=60
 time h=3600 hr=3600 小时=3600 时=3600 d=86400 天=86400 日=86400
 frequency Hz=1 赫兹=1 kHz=1e3 MHz=1e6 GHz=1e9
@@ -33,7 +33,7 @@ force N=1 牛=1 kN=1e3 MN=1e6
 torque N·m=1 Nm=1 kN·m=1e3 kNm=1e3
 share %=1 ‰=0.1 ppm=1e-4 ppb=1e-7
 data B=1 KB=1024 MB=1048576 GB=1073741824 TB=1099511627776
-temperature ℃=1 °C=1 摄氏度=1
+temperature ℃=1 °C=1 摄氏度=1 度=1
 rotation rpm=1 r/min=1 转/分=1 转/分钟=1
 power_level dB=1 分贝=1
 pieces 片=1 件=1 个=1 台=1 套=1 次=1 张=1 枚=1 只=1 支=1 人份=1 pcs=1 wafers=1

@@ -25,6 +25,8 @@ PINYIN_SPAN = 6
 MODEL_PREFIX = 3
 MODEL_LENGTH = 40
 MAX_TERMS = 12
+# A longer word of the dictionary says several things at once.
+LONGEST_WORD = 3
 # What a thing is called at the end of its name is rarely longer.
 HEAD_LENGTH = 8
 
@@ -137,10 +139,21 @@ def question(text: str) -> tuple[Term, ...]:
     """The terms of what a buyer typed; each must be met, by whichever of its readings."""
     terms: list[Term] = []
     for run in itertools.islice(_cut(fold(text)), MAX_TERMS):
-        term = Term(run.text, tuple(run.words), compact(run.text), run.han, run.amounts)
+        parts = tuple(_parted(run.words)) if run.han else tuple(run.words)
+        term = Term(run.text, parts, compact(run.text), run.han, run.amounts)
         if term not in terms:
             terms.append(term)
     return tuple(terms)
+
+
+def _parted(found: Iterable[str]) -> Iterator[str]:
+    """Words, long ones in their parts: 智能水表 is asked for as 智能 and 水表, wherever they stand.
+
+    The index has both; the run as it stands is found as a phrase and ranks first.
+    """
+    for word in found:
+        parts = rjieba.cut_for_search(word)[:-1] if len(word) > LONGEST_WORD else ()
+        yield from parts if "".join(parts) == word else (word,)
 
 
 def whole_key(terms: Sequence[Term]) -> str:

@@ -20,6 +20,7 @@ from catalogue.listings.synonyms import Thesaurus
 
 JUDGED = Path(__file__).parent / "judged.yaml"
 HELD_OUT = Path(__file__).parent / "held_out.yaml"
+EXAMINED = Path(__file__).parent / "examined.yaml"
 PRODUCTS = Path("seeds/products.csv")
 SYNONYMS = Path("seeds/synonyms.yaml")
 TODAY = date(2026, 11, 24)
