@@ -26,7 +26,8 @@ PER_PAGE = 20
 # Nobody reads the 51st page; a search that goes deeper costs everybody else.
 MAX_PAGE = 50
 MAX_HITS = PER_PAGE * MAX_PAGE
-MAX_QUESTION = 100
+# The longest name of a product, with room for spaces; the address of a kept search holds it.
+MAX_QUESTION = 200
 EXPIRING_DAYS = 60
 STATUSES = ("valid", "expiring", "expired", "undated")
 RELEVANCE = "relevance"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.listings.judging import HELD_OUT, JUDGED, means, scores
+from tests.listings.judging import EXAMINED, HELD_OUT, JUDGED, means, scores
 
 
-@pytest.mark.parametrize("file", [JUDGED, HELD_OUT])
+@pytest.mark.parametrize("file", [JUDGED, HELD_OUT, EXAMINED])
 def test_judged_questions(file: Path, tmp_path: Path) -> None:
     found = scores(tmp_path, file)
     print(f"\n{file.stem}: {len(found)} questions: nDCG@10 {means(found)[0]:.3f},", end="")

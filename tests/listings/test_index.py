@@ -14,7 +14,7 @@ from catalogue.listings import building
 from catalogue.listings.figures import MEETS, judge, limits_in
 from catalogue.listings.index import Busy, Reader, Replica, State, listed_fields
 from catalogue.listings.near import near
-from catalogue.listings.search import PER_PAGE, Page, Search, search
+from catalogue.listings.search import PER_PAGE, Near, Page, Search, search
 from catalogue.listings.synonyms import NOTHING, Thesaurus
 
 TODAY = date(2026, 11, 24)
@@ -299,6 +299,7 @@ FIGURES = [
         ("温度 ≤ 85 ℃", {3}),
         ("温度 ≥ -50 ℃", {3}),
         ("温度 ≤ 80 ℃", set()),
+        ("温度不高于 85度的", {3}),
         ("压力 ≤ 5 kg", set()),
         ("厚度 ≤ 5 mm", set()),
         ("压力20bar以上", {3, 4}),
@@ -377,6 +378,18 @@ def test_signs_taken_for_others_and_short_forms_come_near(
     assert [(hit.facts["name"], hit.reasons[0].words) for hit in page.hits] == [
         ("透射电子显微镜", (said,))
     ]
+
+
+def test_a_long_word_is_met_by_its_parts_and_an_unknown_one_comes_near_by_what_is_in_it(
+    tmp_path: Path,
+) -> None:
+    names = ["智能电磁水表", "多参数智能水表", "车载充电机"]
+    reader = _reader(tmp_path, [entry(n, name) for n, name in enumerate(names, 1)])
+    assert [hit.facts["name"] for hit in ask(reader, "智能水表").hits] == [names[1], names[0]]
+    known = Thesaurus([["充电桩", "charging pile"]])
+    page = near(reader, search(reader, Search("充电桩"), TODAY, known), TODAY, known)
+    assert [hit.facts["name"] for hit in page.hits] == ["车载充电机"]
+    assert page.near == Near("fewer", ("充电",), ("充电桩",), 1)
 
 
 def _by_id(fields: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
