@@ -186,6 +186,8 @@ class Config:
             # The token lives as long as the session: a draft left open over lunch still saves.
             "WTF_CSRF_TIME_LIMIT": None,
             "WTF_CSRF_SSL_STRICT": self.production,
+            # On, it would ask Flask-Babel, which is not here, and forms would speak English.
+            "WTF_I18N_ENABLED": False,
             "PREFERRED_URL_SCHEME": "https" if self.production else "http",
             "TRUSTED_HOSTS": self._trusted_hosts(),
         }

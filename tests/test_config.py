@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from wtforms import HiddenField, SelectField
+from wtforms.validators import InputRequired
 
 from catalogue.config import Config, ConfigError, demo_password, psycopg_url, require_current_schema
+from catalogue.forms import PostedForm
 
 KEY = "0123456789abcdef" * 4
 
@@ -179,3 +183,14 @@ def test_pending_migrations_are_refused(services: object, tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match=r"Pending migrations.*needs one"):
         require_current_schema(engine, tmp_path)
     engine.dispose()
+
+
+def test_a_form_says_in_chinese_what_nobody_worded(app: Any) -> None:
+    class Asked(PostedForm):
+        version = HiddenField(validators=[InputRequired()])
+        kind = SelectField(choices=[("a", "甲")])
+
+    with app.test_request_context(method="POST", data={"kind": "b"}):
+        form = Asked(meta={"csrf": False})
+        assert not form.validate()
+        assert form.errors == {"version": ["该字段是必填字段。"], "kind": ["不是有效的选择。"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ __all__ = [
 ]
 
 MOST_LABELS = 8
+# What a function failed on is in the outcome, and an error of a rule is an alarm of its own; the
+# library's line per call would stand in the logs once for every case of a back-test.
+logging.getLogger("cel").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,9 @@ def contract(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("earlier", "expected"), [(0, 9_000_01), (1, 8_000_01), (2, 7_000_01), (3, None)]
 )
-def test_a_rate_that_falls_year_by_year(earlier: int, expected: int | None) -> None:
+def test_a_rate_that_falls_year_by_year(
+    caplog: pytest.LogCaptureFixture, earlier: int, expected: int | None
+) -> None:
     """90, 80, 70 % of 10,000.01 yuan in the first, second and third year; a fourth has no rate."""
     parts = [
         numbers(rates="value: [0.90, 0.80, 0.70], unit: 比例"),
@@ -102,6 +104,7 @@ def test_a_rate_that_falls_year_by_year(earlier: int, expected: int | None) -> N
     if expected is None:
         assert report.verdict == "needs_person"
         assert report.worksheet[0].note == "没有第 4 个，一共 3 个，转人工"
+        assert not caplog.records, "what is said in the worksheet is no alarm, case by case"
 
 
 @pytest.mark.parametrize(
