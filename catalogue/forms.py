@@ -12,7 +12,7 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from stdnum.cn import uscc
 from wtforms import DateField, Field, HiddenField, PasswordField, StringField, TextAreaField
-from wtforms.validators import ValidationError
+from wtforms.validators import InputRequired, ValidationError
 from wtforms.widgets import TextInput
 
 MAX_FEN = 10**15
@@ -41,6 +41,17 @@ class PostedForm(FlaskForm):
                 if not issubclass(kind, (TextAreaField, HiddenField, PasswordField)):
                     filters.insert(1, on_one_line)
             return unbound_field.bind(form=form, **{**options, "filters": filters})
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """InputRequired looks at what was sent; of spaces alone nothing is left to keep."""
+        good = bool(super().validate(extra_validators))
+        for field in self:
+            if isinstance(field, StringField) and not field.data and not field.errors:
+                field.errors = [
+                    rule.message for rule in field.validators if isinstance(rule, InputRequired)
+                ]
+                good = good and not field.errors
+        return good
 
     def refuse(self, refused: Any) -> None:
         """Show a verb's refusal at the field it names, or at the head of the form."""

@@ -32,7 +32,7 @@ MAX_QUESTION = 80
 def entries() -> Any:
     typed = request.args.get("q", "").strip()
     before = request.args.get("before", type=int)
-    if len(typed) > MAX_QUESTION:
+    if len(typed) > MAX_QUESTION or not 0 <= (before or 0) < 2**63:
         abort(404)
     shown = log.find(typed) if typed else log.newest(before, PER_PAGE)
     return render_template(
@@ -112,7 +112,7 @@ def consistency() -> Any:
 def dump() -> Any:
     """Every entry from ``from`` to before ``to``, one JSON object a line, as a download."""
     start, end = request.args.get("from", 0, type=int), request.args.get("to", type=int)
-    if start < 0 or (end is not None and end < start):
+    if not 0 <= start <= (start if end is None else end) < 2**63:
         abort(404)
 
     def lines() -> Iterator[str]:

@@ -56,3 +56,15 @@ def test_what_is_not_there_is_404(session: Any, client: FlaskClient) -> None:
     ):
         assert client.get(address).status_code == 404, address
     assert "没有这个编号或哈希" in client.get("/log?q=%3Cb%3E").text
+
+
+def test_a_place_that_no_log_reaches_is_no_page(client: FlaskClient, session: Any) -> None:
+    for far in ("9" * 19, "9" * 400, "-1"):
+        for rest in (
+            f"?before={far}",
+            f"/checkpoint.json?size={far}",
+            f"/inclusion.json?position={far}",
+            f"/entries.jsonl?from={far}",
+            f"/entries.jsonl?from=0&to={far}",
+        ):
+            assert client.get(f"/log{rest}").status_code == 404, rest
