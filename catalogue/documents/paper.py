@@ -118,13 +118,16 @@ class Papers:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A row, or a part of one, on a page: where its box begins, and the lines of each cell."""
+    """A row, or a part of one, on a page: where its box begins, and the lines of each cell.
+
+    ``ends``: whether the cell's last line is among them.
+    """
 
     row: Row
     top: float
     height: float
     lines: tuple[tuple[str, ...], ...]
-    last: bool
+    ends: tuple[bool, ...]
 
 
 def draw(papers: Papers, fonts: Fonts) -> bytes:
@@ -228,7 +231,7 @@ class _Layout:
             height = self._height(row, lines)
             room = BOTTOM - self.y
             if height <= room:
-                self.done[-1].append(_Placed(row, self.y, height, lines, last=True))
+                self.done[-1].append(_Placed(row, self.y, height, lines, tuple(map(bool, lines))))
                 self.y += height
                 return
             kept = tuple(
@@ -236,7 +239,8 @@ class _Layout:
             )
             now = tuple(part[:count] for part, count in zip(lines, kept, strict=True))
             lines = tuple(part[count:] for part, count in zip(lines, kept, strict=True))
-            self.done[-1].append(_Placed(row, self.y, self._height(row, now), now, last=False))
+            ends = tuple(bool(part) and not rest for part, rest in zip(now, lines, strict=True))
+            self.done[-1].append(_Placed(row, self.y, self._height(row, now), now, ends))
             self._break(row)
 
 
@@ -251,10 +255,10 @@ def _tag_width(chosen: Faces, tag: Tag) -> float:
 def _draw(reading: Reading, chosen: Faces, placed: _Placed) -> None:
     with reading.artifact():
         _draw_lines(reading.canvas, placed)
-    for cell, lines in zip(placed.row.cells, placed.lines, strict=True):
-        if any(lines) or cell.tag:
+    for cell, lines, ends in zip(placed.row.cells, placed.lines, placed.ends, strict=True):
+        if any(lines) or (cell.tag and ends):
             with reading.piece(_role(cell)):
-                _draw_cell(reading.canvas, chosen, cell, lines, placed)
+                _draw_cell(reading.canvas, chosen, cell, lines, placed, tagged=ends)
 
 
 def _role(cell: Cell) -> str:
@@ -289,7 +293,13 @@ def _edge(canvas: Canvas, kind: str, placed: _Placed) -> None:
 
 
 def _draw_cell(
-    canvas: Canvas, chosen: Faces, cell: Cell, lines: tuple[str, ...], placed: _Placed
+    canvas: Canvas,
+    chosen: Faces,
+    cell: Cell,
+    lines: tuple[str, ...],
+    placed: _Placed,
+    *,
+    tagged: bool,
 ) -> None:
     face = _face(chosen, cell)
     step = cell.size * LEADING
@@ -306,7 +316,7 @@ def _draw_cell(
         elif line:
             canvas.setFillColor(cell.colour)
             show(canvas, face, (x, baseline), line, cell.size)
-        if cell.tag and placed.last and index == len(lines) - 1:
+        if cell.tag and tagged and index == len(lines) - 1:
             at = x + width + 6 if line else LEFT + cell.x
             if cell.align == "right":
                 at = LEFT + cell.x + cell.width - _tag_width(chosen, cell.tag)

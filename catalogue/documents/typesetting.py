@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, groupby, pairwise
+from itertools import groupby, pairwise
 from math import ceil
-from unicodedata import category
 
 from reportlab.pdfbase.pdfmetrics import getFont, registerFont
 from reportlab.pdfbase.ttfonts import TTFont
@@ -19,8 +18,6 @@ from catalogue.documents.fonts import Fonts, beyond_common, rare
 CLOSING = "，。、；：？！）〕〉》」』】”’"
 OPENING = "（〔〈《「『【“‘"
 SQUEEZE = re.compile(f"(?<=[{CLOSING}])(?=[{CLOSING}{OPENING}])|(?<=[{OPENING}])(?=[{OPENING}])")
-# How `printable` names a character that the fonts lack.
-NAMED = re.compile("〔U\\+([0-9A-F]{4,5})〕")
 LEADING = 1.22
 SMALLEST = 4.0
 
@@ -149,29 +146,12 @@ def show(
     line = canvas.beginText(*at)
     for font, piece, shift in face.pieces(text):
         line.setFont(font, size)
-        named = _named(piece)
         # A narrower advance of the last sign, not a new position: extractors keep the line whole.
         last = len(piece) - 1 if shift else len(piece)
-        for start, end in pairwise(sorted({0, last, len(piece), *chain(*named)})):
-            if begun := [spoken for place, spoken in named.items() if place[0] == start]:
-                line._code.append(f"/Span <</ActualText <FEFF{begun[0]}>>> BDC")  # noqa: SLF001
+        for start, end in pairwise(sorted({0, last, len(piece)})):
             line.setCharSpace(spacing + shift * size if start == last else spacing)
             line.textOut(piece[start:end])
-            if any(place[1] == end for place in named):
-                line._code.append("EMC")  # noqa: SLF001 (ReportLab marks no text by itself)
     canvas.drawText(line)
-
-
-def _named(piece: str) -> dict[tuple[int, int], str]:
-    """Where ``piece`` names a letter without a glyph, and that letter in UTF-16 for /ActualText.
-
-    So it is seen as 〔U+20BB7〕, and read aloud, searched and copied as what it is.
-    """
-    return {
-        found.span(): chr(int(found[1], 16)).encode("utf-16-be").hex().upper()
-        for found in NAMED.finditer(piece)
-        if category(chr(int(found[1], 16))).startswith("L")
-    }
 
 
 @lru_cache(maxsize=64)
