@@ -20,9 +20,9 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+PDF_MOMENT = re.compile(rb"/M\s*\(([^()]{1,60})\)")
+OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]")
 # The field in which the portal signs printed answers of its check page.
 ANSWER_FIELD = b"/T (Answer)"
@@ -39,6 +41,7 @@ ANSWER_FIELD = b"/T (Answer)"
 MOMENTS = ("made_at", "at", "frozen_at", "opens_at", "today")
 SHANGHAI = timezone(timedelta(hours=8))
 SIGNED_PARTS = {"sha256", "signature", "certificate"}
+STATUS_FORMAT = "portal-status-1"
 STATES = {
     "valid": "有效",
     "suspended": "暂停",
@@ -61,6 +64,25 @@ class Unreadable(Exception):
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys, no spaces, UTF-8: the form in which the portal signs objects."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def parsed(data: bytes | str) -> Any:
+    """A JSON text; raises ValueError. A key written twice is refused: readers differ on which."""
+    try:
+        return json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is written twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
 
 
 # ------------------------------------------------------------------ signatures
@@ -137,8 +159,15 @@ def check_signed(
 
 
 def check_pdf_signature(data: bytes, roots: list[x509.Certificate]) -> datetime:
-    """When the one signature of a PDF was made; raise Fault unless it covers the whole file."""
+    """When the one signature of a PDF was made; raise Fault unless it covers the whole file.
+
+    The moment is the one that the file states beside its signature, which covers it too. Nothing
+    that the signature leaves open (the form of its own bytes, certificates packed with it) may
+    differ from how the portal writes it.
+    """
     ranges = BYTE_RANGE.findall(data)
+    if not ranges:
+        raise Fault("文件没有签名；平台的公示、冻结检索等 PDF 不带签名，请验同页的签名 JSON 文件")
     if len(ranges) != 1:
         raise Fault(f"文件里有 {len(ranges)} 处签名，应当正好一处")
     start, first, second, last = (int(number) for number in ranges[0])
@@ -147,26 +176,63 @@ def check_pdf_signature(data: bytes, roots: list[x509.Certificate]) -> datetime:
     if data[first : first + 1] != b"<" or data[second - 1 : second] != b">":
         raise Fault("签名的位置不对")
     try:
-        packed = bytes.fromhex(data[first + 1 : second - 1].decode("ascii"))
+        hole = data[first + 1 : second - 1]
+        packed = bytes.fromhex(hole.decode("ascii"))
         outer = cms.ContentInfo.load(packed)
+        written = outer.dump()
         content = outer["content"]
         (signer,) = content["signer_infos"]
         attributes = {item["type"].native: item["values"][0] for item in signer["signed_attrs"]}
         chosen = [item.chosen for item in content["certificates"]]
         chain = ordered(signer["sid"].chosen["serial_number"].native, chosen, roots)
         told = attributes["message_digest"].native
-        stated = attributes.get("signing_time")
         signature, signed = signer["signature"].native, signer["signed_attrs"].untag().dump()
+        plain = plain_signature(content, signer, chain, roots)
+        exact = outer.dump(force=True) == written and packed.hex().upper().encode() == hole
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Fault("签名的内容读不出来") from None
-    if packed[len(outer.dump()) :].strip(b"\x00"):
+    if packed[len(written) :].strip(b"\x00"):
         raise Fault("签名后面的填充被改动过")
+    if not plain or not exact:
+        raise Fault("签名的写法不是平台的，签名里有改动")
     if told != hashlib.sha256(data[:first] + data[second:]).digest():
         raise Fault("签名与内容不符，文件被改动过")
-    moment: datetime = stated.native if stated is not None else datetime.now(UTC)
+    moment = pdf_moment(data[data.rfind(b" obj", 0, first) : first] + data[second:])
     under_root(chain, roots, moment, moment)
     signed_by(chain[0].public_key(), signature, signed)
     return moment
+
+
+def plain_signature(
+    content: Any, signer: Any, chain: list[x509.Certificate], roots: list[x509.Certificate]
+) -> bool:
+    """Whether a PDF's signature holds what the portal writes into one, and nothing else."""
+    packed = {
+        x509.load_der_x509_certificate(item.chosen.dump()) for item in content["certificates"]
+    }
+    return (
+        content["version"].native == signer["version"].native == "v1"
+        and [item["algorithm"].native for item in content["digest_algorithms"]] == ["sha256"]
+        and content["encap_content_info"]["content_type"].native == "data"
+        and signer["digest_algorithm"]["algorithm"].native == "sha256"
+        and signer["signature_algorithm"]["algorithm"].native == "sha256_ecdsa"
+        and signer["sid"].chosen["issuer"].dump() == chain[0].issuer.public_bytes()
+        and not content["crls"]
+        and not signer["unsigned_attrs"]
+        and packed <= {*chain, *roots}
+    )
+
+
+def pdf_moment(around: bytes) -> datetime:
+    """The moment that a signature's dictionary states; raise Fault when it states none."""
+    found = PDF_MOMENT.search(around)
+    if found is None:
+        raise Fault("签名没有写明时间")
+    text = OCTAL.sub(lambda code: bytes([int(code[1], 8)]), found[1]).decode("ascii", "replace")
+    try:
+        return datetime.strptime(text.replace("'", ""), "D:%Y%m%d%H%M%S%z")
+    except ValueError:
+        raise Fault("签名的时间读不出来") from None
 
 
 def ordered(
@@ -199,13 +265,11 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def rebuilt(entries: Iterable[dict[str, Any]], size: int) -> bytes:
+def rebuilt(entries: Iterator[dict[str, Any]], size: int) -> bytes:
     """The root over the first ``size`` entries; raise Fault when some are missing."""
     peaks: list[tuple[int, bytes]] = []
     count = 0
-    for entry in entries:
-        if count == size:
-            break
+    for entry in islice(entries, size):
         if entry.pop("position", None) != count:
             raise Fault(f"第 {count} 条缺失或次序不对")
         level, digest, count = 0, leaf_hash(canonical(entry)), count + 1
@@ -241,7 +305,7 @@ def climb(index: int, size: int, start: bytes, path: list[bytes]) -> tuple[bytes
 def checkpoint(part: dict[str, Any], roots: list[x509.Certificate]) -> dict[str, Any]:
     """The size and root of a signed checkpoint."""
     data = part["checkpoint"].encode()
-    content: dict[str, Any] = json.loads(data)
+    content: dict[str, Any] = parsed(data)
     check_signed(data, part["signature"], part["certificate"], roots, stated(content))
     return content
 
@@ -332,10 +396,14 @@ def check(path: Path, roots: list[x509.Certificate], status: dict[str, Any] | No
             if status is None or status.get("checkpoint") is None:
                 raise Unreadable("验整本存证簿要有状态文件里的树根")
             signed = checkpoint(status["checkpoint"], roots)
-            if rebuilt(map(json.loads, data.splitlines()), signed["size"]).hex() != signed["root"]:
+            entries, size = map(parsed, data.splitlines()), signed["size"]
+            if rebuilt(entries, size).hex() != signed["root"]:
                 raise Fault("由条目重建的树根与签名的树根不符")
-            return f"{signed['size']} 条重建出签名的树根，没有改动"
-        part = json.loads(data)
+            later = sum(1 for _ in entries)
+            return f"{size} 条重建出签名的树根，没有改动" + (
+                f"；其后 {later} 条晚于这个树根，没有验，请用更新的状态文件" if later else ""
+            )
+        part = parsed(data)
         if (name := envelope_name(part)) is not None:
             return check_envelope(part, name, roots)
         if "entry" in part:
@@ -348,10 +416,12 @@ def check(path: Path, roots: list[x509.Certificate], status: dict[str, Any] | No
 def status_of(path: Path, roots: list[x509.Certificate]) -> dict[str, Any]:
     """The content of a signed status file; raises Fault or Unreadable."""
     try:
-        part = json.loads(path.read_bytes())
+        part = parsed(path.read_bytes())
         check_envelope(part, "status", roots)
         content: dict[str, Any] = part["status"]
-    except (ValueError, KeyError, TypeError) as error:
+        if content.get("format") != STATUS_FORMAT:
+            raise Unreadable("这不是状态文件")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable(f"状态文件读不出来（{type(error).__name__}）") from None
     return content
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from catalogue import keys
-from catalogue.certificates import signing
+from catalogue.certificates import signing, verifier
 from catalogue.certificates.pdf import draw
 from catalogue.certificates.verify import embedded_words, signature_fault, verify
 from catalogue.documents.fonts import Fonts
@@ -93,9 +95,54 @@ def test_padding_inside_the_signature_is_refused_by_the_ledger(
     assert kind(changed, Register(signed), signatory) == "altered"
 
 
+def test_what_no_signature_covers_is_refused_too(signed: bytes, signatory: keys.SigningKey) -> None:
+    start = signed.index(b"/Contents <") + len(b"/Contents <")
+    # The same bytes in small letters, and another bit in the root that is packed with them.
+    letter = next(
+        place for place in range(start, start + 99) if signed[place : place + 1].isalpha()
+    )
+    root = signatory.root.public_bytes(serialization.Encoding.DER).hex().upper().encode()
+    packed = signed.index(root, start) + len(root) - 1
+    for place, byte in ((letter, signed[letter] | 0x20), (packed, signed[packed] ^ 1)):
+        changed = signed[:place] + bytes([byte]) + signed[place + 1 :]
+        assert signature_fault(changed, [signatory.root]) is not None, place
+        with pytest.raises(verifier.Fault):
+            verifier.check_pdf_signature(changed, [signatory.root])
+
+
+def test_a_paper_outlives_its_key(
+    signed: bytes, signatory: keys.SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In 2060 the key has expired: what says that it was made before still holds."""
+    content = {"made_at": datetime.now(UTC).isoformat()}
+    parts = [{"status": c, **_sealed(c, signatory)} for c in (content, {})]
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return cls(2060, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(verifier, "datetime", Later)
+    moment = verifier.check_pdf_signature(signed, [signatory.root])
+    assert abs(moment.timestamp() - datetime.now(UTC).timestamp()) < 3600
+    assert verifier.check_envelope(parts[0], "status", [signatory.root])
+    with pytest.raises(verifier.Fault, match="有效期"):
+        verifier.check_envelope(parts[1], "status", [signatory.root])
+
+
+def _sealed(content: Any, key: keys.SigningKey) -> dict[str, str]:
+    data = verifier.canonical(content)
+    return {
+        "sha256": sha256(data).hexdigest(),
+        "signature": key.sign(data),
+        "certificate": key.pem,
+    }
+
+
 def test_bytes_after_the_end_are_refused(signed: bytes, signatory: keys.SigningKey) -> None:
     assert kind(signed + b"\n", Register(signed), signatory) == "altered"
-    assert signature_fault(signed + b"\n", [signatory.root]) == "签名之外还有内容，前后或末尾有添加"
+    fault = signature_fault(signed + b"\n", [signatory.root])
+    assert fault == "签名没有盖住整个文件，前后或末尾有添加"
 
 
 def test_an_incremental_update_is_refused(signed: bytes, signatory: keys.SigningKey) -> None:
@@ -106,7 +153,7 @@ def test_an_incremental_update_is_refused(signed: bytes, signatory: keys.Signing
     writer.write(updated)
     assert updated.getvalue().startswith(signed)
     assert kind(updated.getvalue(), Register(signed), signatory) == "altered"
-    assert "签名之外" in str(signature_fault(updated.getvalue(), [signatory.root]))
+    assert "签名" in str(signature_fault(updated.getvalue(), [signatory.root]))
 
 
 def test_another_signed_document_behind_or_before_it_is_refused(

@@ -122,8 +122,25 @@ def test_what_is_true_holds_and_what_was_touched_does_not(kit: Path) -> None:
     for change in (lambda data: data + b"\n%% more", padded):
         code, said = run(kit, altered(kit, "certificate.pdf", change), status=False)
         assert code == 1, said
-    code, said = run(kit, altered(kit, "status.json", lambda _: b"[]"))
-    assert code == 2 and "?" in said
+    # A key written twice, of which another reader may take the first.
+    twice = b'{"record":{"application":"SB-2026-9999"},'
+    unreadable = [
+        altered(kit, "record.json", lambda data: twice + data[1:]),
+        altered(kit, "status.json", lambda _: b"[" * 100_000),
+    ]
+    code, said = run(kit, *unreadable)
+    assert code == 2 and said.count("?") == 2, said
+    # What was entered after the signed root is not passed off as proven.
+    code, said = run(kit, altered(kit, "entries.jsonl", lambda data: data + b'{"kind":"forged"}\n'))
+    assert code == 0 and "其后 1 条" in said, said
+
+
+def test_no_other_signed_file_passes_for_a_status_file(kit: Path) -> None:
+    part = json.loads((kit / "notice.json").read_bytes())
+    part["status"] = part.pop("notice")
+    (kit / "status.json").write_text(json.dumps(part))
+    code, said = run(kit, "certificate.pdf")
+    assert code == 2 and "不是状态文件" in said, said
 
 
 def test_a_look_alike_authority_is_refused(kit: Path, tmp_path_factory: Any) -> None:
