@@ -163,8 +163,14 @@ def _entry_deadline(today: date, count: int) -> str:
         return ""
 
 
-def json_ld(listing: Listing, state: str, certificate_url: str | None, url: str) -> dict[str, Any]:
-    """The page as schema.org Product; addresses are whole ones. Nothing that the page hides."""
+def json_ld(
+    listing: Listing, state: str, certificate: tuple[str, str] | None, url: str
+) -> dict[str, Any]:
+    """The page as schema.org Product; addresses are whole ones. Nothing that the page hides.
+
+    ``certificate``: number and address of the one that is valid today; programs read no tag
+    beside it.
+    """
     told: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Product",
@@ -182,12 +188,12 @@ def json_ld(listing: Listing, state: str, certificate_url: str | None, url: str)
         told["description"] = listing.summary
     if listing.domain:
         told["additionalProperty"].insert(1, _property("领域", domain_name(listing.domain)))
-    if certificate_url and listing.valid_until:
+    if certificate and listing.valid_until:
         told["hasCertification"] = {
             "@type": "Certification",
             "name": "上海市创新产品推荐目录入选证书",
-            "certificationIdentification": listing.number,
-            "url": certificate_url,
+            "certificationIdentification": certificate[0],
+            "url": certificate[1],
             "validFrom": listing.listed_on.isoformat(),
             "expires": listing.valid_until.isoformat(),
         }

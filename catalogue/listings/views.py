@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from catalogue.accounts.access import public
 from catalogue.audit.operations import trail
+from catalogue.certificates.models import Certificate
 from catalogue.database import db
 from catalogue.listings import (
     api_views,
@@ -194,8 +195,9 @@ def product(number: str) -> Any:
         machine=one.json_ld(
             listing,
             state[1],
-            held.certificate
-            and url_for("certificates.show", number=held.certificate.number, _external=True),
+            (held.certificate.number, _check_url(held.certificate))
+            if held.certificate and certified and certified.valid
+            else None,
             url_for(".product", number=listing.number, _external=True),
         ),
         changes=[
@@ -208,6 +210,10 @@ def product(number: str) -> Any:
         unknown=filters.UNKNOWN,
         day_today=day,
     )
+
+
+def _check_url(certificate: Certificate) -> str:
+    return url_for("certificates.show", number=certificate.number, _external=True)
 
 
 def _need_url(listing: Listing) -> str | None:

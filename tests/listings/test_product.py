@@ -109,6 +109,7 @@ def test_a_listed_product_shows_all_that_stands_behind_it(
     builders.change_certificate(application, "suspended")
     db.session.commit()
     held = client.get(f"/catalogue/{number}")
+    assert "hasCertification" not in data_of(held.text)
     assert "暂停推荐" in held.text and "凭什么直接首购" not in held.text
     builders.change_certificate(application, "revoked")
     db.session.commit()
