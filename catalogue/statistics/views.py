@@ -67,10 +67,12 @@ def _deadline(opened: Round, now: Any) -> dict[str, Any] | None:
         return None
     seconds = int((opened.closes_at - now).total_seconds())
     closes = opened.closes_at.astimezone(SHANGHAI)
-    today = closes.date() == now.astimezone(SHANGHAI).date()
+    days = (closes.date() - now.astimezone(SHANGHAI).date()).days
+    today = not days
     return {
         "left": _left(now, opened.closes_at),
         "closes_at": closes,
+        "closes_label": "" if today else f"{days} 天",
         "today": today,
         "closed": False,
         "note": f"还有 {seconds // 3600} 小时 {seconds % 3600 // 60} 分" if today else "",

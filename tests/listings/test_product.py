@@ -94,6 +94,9 @@ def test_a_listed_product_shows_all_that_stands_behind_it(
     assert len(sent) <= 16, sent
     assert page.status_code == 200
     assert f"/certificates/{number}" in page.text and "示范公示" in page.text
+    # On a phone what the authority says comes before the long text, for eyes and ears alike.
+    order = [page.text.index(mark) for mark in ("<h1", 'class="official"', ">技术指标<")]
+    assert order == sorted(order)
     assert firm.credit_code in page.text
     assert firm.contact_phone not in page.text and "采购单位登录" in page.text
     told = data_of(page.text)
