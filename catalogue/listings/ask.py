@@ -29,7 +29,7 @@ def ask(asked: Search, today: date) -> Page:
         except BaseException as error:
             if not _damaged(error):
                 raise
-            following.give_up(error)
+            following.give_up(error, reader)
     return fallback.search(asked, today, following.thesaurus)
 
 
@@ -44,7 +44,7 @@ def suggest(q: str, today: date) -> tuple[Hit, ...]:
     except BaseException as error:
         if not _damaged(error):
             raise
-        following.give_up(error)
+        following.give_up(error, reader)
         return ()
 
 
@@ -59,7 +59,7 @@ def alike(number: str, name: str) -> tuple[Hit, ...]:
     except BaseException as error:
         if not _damaged(error):
             raise
-        following.give_up(error)
+        following.give_up(error, reader)
         return ()
 
 
@@ -73,7 +73,7 @@ def nearest(need: Need, today: date) -> Candidates:
         except BaseException as error:
             if not _damaged(error):
                 raise
-            following.give_up(error)
+            following.give_up(error, reader)
     return from_database(need, today)
 
 

@@ -95,11 +95,15 @@ class Follower:
         """Make the next search look at the database at once."""
         self._looked = 0.0
 
-    def give_up(self, error: BaseException) -> None:
-        """The index could not be read: drop it, so that the next look builds it again."""
+    def give_up(self, error: BaseException, reader: Reader | None = None) -> None:
+        """Drop the folder, so that the next look builds it again, and ``reader`` that failed.
+
+        Another reader that this process has open is whole and goes on answering.
+        """
         log.warning("index_unreadable", error=type(error).__name__, reason=str(error)[:200])
         self.replica.discard()
-        self._kept = None
+        if reader is not None and self._kept is reader:
+            self._kept = None
         self.look_again()
 
     def _follow(self) -> None:

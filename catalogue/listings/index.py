@@ -207,7 +207,8 @@ class Reader:
     @classmethod
     def opened(cls, path: Path, state: State) -> Reader:
         """The generation in this folder; raises what tantivy raises when it is damaged."""
-        index = tantivy.Index(SCHEMA, path=str(path))
+        # Never a constructor here: it would make an empty index where one has just been lost.
+        index = tantivy.Index.open(str(path))
         analyser = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
         index.register_tokenizer(_ANALYSER, analyser)
         return cls(index, state)
@@ -284,6 +285,7 @@ class Replica:
         path = self.root / state.folder
         path.mkdir()
         try:
+            tantivy.Index(SCHEMA, path=str(path))
             index = Reader.opened(path, state).index
             self._write(index.writer(_BUILDER_BYTES, 1), fields(entries))
         except BaseException:

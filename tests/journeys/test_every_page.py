@@ -168,7 +168,8 @@ def test_no_page_is_forgotten(portal: portals.Portal) -> None:
         if "GET" in (rule.methods or ()) and not FILES.search(rule.rule)
     }
     assert pages <= set(ACCESS)
-    assert not pages - NO_PAGES - WITHOUT_A_CASE - set().union(*walked.values())
+    forgotten = pages - NO_PAGES - WITHOUT_A_CASE - set().union(*walked.values())
+    assert not forgotten, sorted(forgotten)
 
 
 @pytest.mark.usefixtures("cases")
